@@ -1,0 +1,1 @@
+"""The MIME pillar: from raw bytes to values, whatever the bytes are."""

@@ -1,0 +1,1 @@
+"""The deeds: each decides with core, and carries out with the pillars."""
