@@ -1,0 +1,194 @@
+"""Intake: a batch of raw messages becomes filed messages, in one transaction with the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from maildaemon import raw
+from maildaemon.core import direction, filing
+from maildaemon.core.filing import Arrival
+from maildaemon.core.mailbox import FolderRole, Mailbox
+from maildaemon.core.message import Message, Place, RawMessage
+from maildaemon.services.ports import Clock, Reader
+from maildaemon.store import cursors, quarantine
+from maildaemon.store import filing as filed
+from maildaemon.store.cursors import Cursor
+from maildaemon.store.database import Database
+from maildaemon.store.quarantine import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The folder on the server that a batch was read from."""
+
+    folder: str
+    role: FolderRole
+    uidvalidity: int
+    history_uid: int
+    """The highest UID when the folder was opened; counts when the folder is seen for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that are filed together, and how far that brings the cursor."""
+
+    messages: Sequence[RawMessage]
+    source: Source | None = None
+    """None for files that an admin hands in."""
+    refused: Sequence[tuple[int, str]] = ()
+    """UIDs whose bytes the server would not give, with its words."""
+    up_to: int = 0
+    """Every UID up to here is settled once this batch is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the messages of a batch: fetched = filed + known + quarantined."""
+
+    fetched: int = 0
+    filed: int = 0
+    known: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        """Give the sums."""
+        return Outcome(
+            self.fetched + other.fetched,
+            self.filed + other.filed,
+            self.known + other.known,
+            self.quarantined + other.quarantined,
+        )
+
+
+class Intake:
+    """Files messages; the one road by which a message enters, whatever its direction."""
+
+    def __init__(self, database: Database, reader: Reader, clock: Clock) -> None:
+        self._database = database
+        self._reader = reader
+        self._clock = clock
+
+    async def settled_uid(self, mailbox: Mailbox, source: Source) -> int:
+        """Give the UID after which reading goes on: 0 for a folder that is new or numbered anew."""
+        cursor = await self._database.write(lambda connection: _cursor(connection, mailbox, source))
+        return cursor.settled_uid
+
+    async def take(self, mailbox: Mailbox, batch: Batch) -> Outcome:
+        """File a batch: when this returns, raw bytes, rows and cursor are durable, all of them together.
+
+        Messages that the mailbox holds already, byte for byte, are known again and not filed twice. A
+        message that cannot be filed is set aside in the quarantine and holds up nobody. Raises
+        StorageError when nothing could be kept; then nothing has changed, the cursor included.
+        """
+        messages = await self._reader.read([message.content for message in batch.messages])
+        read = list(zip(batch.messages, messages, strict=True))
+        return await self._database.write(lambda connection: self._file(connection, mailbox, batch, read))
+
+    def _file(
+        self,
+        connection: Connection,
+        mailbox: Mailbox,
+        batch: Batch,
+        read: Sequence[tuple[RawMessage, Message]],
+    ) -> Outcome:
+        now = self._clock()
+        number = cursors.mailbox_id(connection, mailbox.name)
+        raw.put(connection, batch.messages)
+        known = filed.known_digests(connection, number, (message.digest for message in batch.messages))
+        fresh = {message.digest: (message, text) for message, text in read if message.digest not in known}
+        role = batch.source.role if batch.source is not None else FolderRole.IMPORT
+        arrivals = [_arrival(mailbox, role, *pair, now=now) for pair in fresh.values()]
+        new, reasons = _together_or_apart(connection, number, arrivals, at=now)
+        failures = _failures(batch, reasons)
+        quarantine.release(connection, number, new)
+        cursor = _cursor(connection, mailbox, batch.source) if batch.source is not None else None
+        quarantine.add(connection, number, cursor.folder_id if cursor else None, failures, at=now)
+        if cursor is not None:
+            cursors.place(connection, cursor, _places(batch, {**known, **new}))
+            cursors.advance(connection, cursor, settled_uid=batch.up_to, at=now)
+        fetched = len(batch.messages) + len(batch.refused)
+        return Outcome(fetched, len(new), fetched - len(new) - len(failures), len(failures))
+
+
+def _cursor(connection: Connection, mailbox: Mailbox, source: Source) -> Cursor:
+    return cursors.begin(
+        connection,
+        cursors.mailbox_id(connection, mailbox.name),
+        source.folder,
+        role=source.role,
+        uidvalidity=source.uidvalidity,
+        history_uid=source.history_uid,
+    )
+
+
+def _arrival(
+    mailbox: Mailbox, role: FolderRole, message: RawMessage, text: Message, *, now: datetime
+) -> Arrival:
+    # A file may not tell when it was received. The header's own claim comes next; it may be wrong, but
+    # must not lie in the future, where it would stand above everything.
+    claimed = text.sent_at if text.sent_at is not None and text.sent_at <= now else now
+    return Arrival(
+        digest=message.digest,
+        message=text,
+        direction=direction.of(text, mailbox, role=role),
+        received_at=message.received_at or claimed,
+    )
+
+
+def _together_or_apart(
+    connection: Connection, mailbox: int, arrivals: Sequence[Arrival], *, at: datetime
+) -> tuple[dict[str, int], dict[str, str]]:
+    """File all at once, or one by one when that fails; give numbers, and reasons of failure, by digest."""
+    try:
+        return _file_all(connection, mailbox, arrivals, at=at), {}
+    except OperationalError:
+        raise  # the database itself, not a message: nothing is kept, and the batch comes again
+    except Exception:  # whatever a message breaks, it must break for itself alone
+        numbers: dict[str, int] = {}
+        reasons: dict[str, str] = {}
+    for arrival in arrivals:
+        try:
+            numbers.update(_file_all(connection, mailbox, [arrival], at=at))
+        except OperationalError:
+            raise
+        except Exception as error:  # as above; the reason goes with it into the quarantine
+            reasons[arrival.digest] = f"{type(error).__name__} while filing"
+    return numbers, reasons
+
+
+def _file_all(
+    connection: Connection, mailbox: int, arrivals: Sequence[Arrival], *, at: datetime
+) -> dict[str, int]:
+    with connection.begin_nested():
+        known = filed.neighbours(connection, mailbox, arrivals)
+        plan = filing.decide(arrivals, known)
+        return filed.carry_out(connection, mailbox, plan, known, at=at)
+
+
+def _failures(batch: Batch, reasons: Mapping[str, str]) -> list[Failure]:
+    failed = [
+        Failure(message.digest, message.place, message.received_at, reasons[message.digest])
+        for message in batch.messages
+        if message.digest in reasons
+    ]
+    source = batch.source
+    if source is None:
+        return failed
+    refused = [
+        Failure(None, Place(source.folder, source.uidvalidity, uid), None, f"the server refused it: {words}")
+        for uid, words in batch.refused
+    ]
+    return failed + refused
+
+
+def _places(batch: Batch, numbers: Mapping[str, int]) -> dict[int, int | None]:
+    return {
+        message.place.uid: numbers.get(message.digest)
+        for message in batch.messages
+        if message.place is not None
+    }

@@ -1,0 +1,1 @@
+"""The migrations: each step from one released schema to the next."""
