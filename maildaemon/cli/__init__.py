@@ -1,1 +1,5 @@
 """The commands of the admin."""
+
+from maildaemon.cli.main import main
+
+__all__ = ["main"]

@@ -40,7 +40,9 @@ class Event:
     message: int
     direction: Direction
     at: datetime
-    """When our mail server got it."""
+    """When our mail server got it, by its clock, which counts whole seconds."""
+    sent_at: datetime | None
+    """What the sender claims; decides between messages of one second alone."""
     subject: str
     contact: int | None
     organisation: int | None
@@ -57,6 +59,8 @@ class Summary:
     first_answered_at: datetime | None
     last_received_at: datetime | None
     last_sent_at: datetime | None
+    last_word: Direction | None
+    """Who wrote last, a customer (inbound) or we (outbound); None while neither has."""
 
 
 def move(case: int, state: State, to: State) -> State:
@@ -73,11 +77,14 @@ def summarise(events: Iterable[Event]) -> Summary:
     The earliest message gives the subject, and the earliest one from outside the contact. An answer is
     an outbound message after the first inbound one; what an automaton wrote neither asks nor answers.
     """
-    ordered = sorted(events, key=lambda event: (event.at, event.message))
+    ordered = sorted(events, key=lambda event: (event.at, event.sent_at or event.at, event.message))
     inbound = [event for event in ordered if event.direction is Direction.INBOUND]
     outbound = [event for event in ordered if event.direction is Direction.OUTBOUND]
     asked_at = inbound[0].at if inbound else None
     answers = [event.at for event in outbound if asked_at is not None and event.at >= asked_at]
+    words = [
+        event.direction for event in ordered if event.direction in {Direction.INBOUND, Direction.OUTBOUND}
+    ]
     return Summary(
         subject=ordered[0].subject,
         contact=next((event.contact for event in inbound if event.contact is not None), None),
@@ -86,6 +93,7 @@ def summarise(events: Iterable[Event]) -> Summary:
         first_answered_at=answers[0] if answers else None,
         last_received_at=inbound[-1].at if inbound else None,
         last_sent_at=outbound[-1].at if outbound else None,
+        last_word=words[-1] if words else None,
     )
 
 
@@ -97,12 +105,11 @@ def state_after(state: State, summary: Summary, *, closed_at: datetime | None) -
     """
     if not MOVES[state]:
         return state
-    received_at, sent_at = summary.last_received_at, summary.last_sent_at
-    if state is State.CLOSED and not _is_later(received_at, closed_at):
+    if state is State.CLOSED and not _is_later(summary.last_received_at, closed_at):
         return state
-    if sent_at is not None and not _is_later(received_at, sent_at):
+    if summary.last_word is Direction.OUTBOUND:
         return State.WAITING
-    was_handled = sent_at is not None or state is State.CLOSED or state is State.OPEN
+    was_handled = summary.last_sent_at is not None or state in {State.CLOSED, State.OPEN}
     return State.OPEN if was_handled else State.NEW
 
 

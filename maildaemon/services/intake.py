@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
-
 from maildaemon import raw
 from maildaemon.core import direction, filing
 from maildaemon.core.filing import Arrival
@@ -18,7 +15,7 @@ from maildaemon.services.ports import Clock, Reader
 from maildaemon.store import cursors, quarantine
 from maildaemon.store import filing as filed
 from maildaemon.store.cursors import Cursor
-from maildaemon.store.database import Database
+from maildaemon.store.database import Connection, Database, OperationalError
 from maildaemon.store.quarantine import Failure
 
 
@@ -88,6 +85,23 @@ class Intake:
         messages = await self._reader.read([message.content for message in batch.messages])
         read = list(zip(batch.messages, messages, strict=True))
         return await self._database.write(lambda connection: self._file(connection, mailbox, batch, read))
+
+    async def disposable(self, mailbox: Mailbox, source: Source, *, limit: int) -> list[int]:
+        """Give UIDs of messages in the folder that are filed, no history, and may leave the server."""
+        return await self._database.write(
+            lambda connection: cursors.disposable(
+                connection, _cursor(connection, mailbox, source), limit=limit
+            )
+        )
+
+    async def disposed(self, mailbox: Mailbox, source: Source, uids: Sequence[int]) -> None:
+        """Note that these messages were moved away or removed on the server."""
+        now = self._clock()
+        await self._database.write(
+            lambda connection: cursors.mark_gone(
+                connection, _cursor(connection, mailbox, source), uids, at=now
+            )
+        )
 
     def _file(
         self,

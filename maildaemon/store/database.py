@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from maildaemon.core.errors import AccessRefused, StorageError, TemporaryError
 
+__all__ = ["Connection", "Database", "OperationalError"]
+
 Result = TypeVar("Result")
 
 BUSY_TIMEOUT_SECONDS = 30

@@ -215,6 +215,7 @@ def _event(order: int, arrival: Arrival, numbers: _Numbers) -> Event:
         message=order,
         direction=arrival.direction,
         at=arrival.received_at,
+        sent_at=arrival.message.sent_at,
         subject=arrival.message.subject,
         contact=contact,
         organisation=organisation,
@@ -229,15 +230,14 @@ def _events(connection: Connection, case_ids: Sequence[int]) -> dict[int, list[E
             MESSAGES.c.id,
             MESSAGES.c.direction,
             MESSAGES.c.received_at,
+            MESSAGES.c.sent_at,
             MESSAGES.c.subject,
             MESSAGES.c.contact_id,
             MESSAGES.c.organisation_id,
         ).where(MESSAGES.c.case_id.in_(case_ids))
     )
-    for case_id, number, direction, received_at, subject, contact, organisation in rows:
-        events[case_id].append(
-            Event(number, Direction(direction), received_at, subject, contact, organisation)
-        )
+    for case_id, number, direction, received_at, sent_at, *rest in rows:
+        events[case_id].append(Event(number, Direction(direction), received_at, sent_at, *rest))
     return events
 
 

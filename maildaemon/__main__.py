@@ -1,0 +1,6 @@
+"""``python -m maildaemon``."""
+
+from maildaemon.cli import main
+
+if __name__ == "__main__":
+    main()
