@@ -70,11 +70,14 @@ async def catch_up(
 async def _dispose(session: Session, mailbox: Mailbox, source: Source, intake: Intake) -> None:
     # By what the store holds, not by what was just fetched: a crash between storing and moving is made
     # good at the next reading.
+    target = mailbox.keep.folder
     while uids := await intake.disposable(mailbox, source, limit=MOVE_LIMIT):
-        if mailbox.keep.kind is KeepKind.MOVE and mailbox.keep.folder is not None:
-            await session.move(uids, mailbox.keep.folder)
-        else:
+        if target is None:
             await session.remove(uids)
+        else:
+            if target not in {folder.name for folder in await session.folders()}:
+                await session.create(target)
+            await session.move(uids, target)
         await intake.disposed(mailbox, source, uids)
 
 
