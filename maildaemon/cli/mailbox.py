@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,7 +33,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         with opened.database.reading() as connection:
             folders = cursors.folders(connection)
             set_aside = quarantine.counts(connection)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "mailbox": served.mailbox.name,
                 "address": served.mailbox.address,
