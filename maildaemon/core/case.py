@@ -109,7 +109,7 @@ def state_after(state: State, summary: Summary, *, closed_at: datetime | None) -
         return state
     if summary.last_word is Direction.OUTBOUND:
         return State.WAITING
-    was_handled = summary.last_sent_at is not None or state in {State.CLOSED, State.OPEN}
+    was_handled = summary.last_sent_at is not None or state is not State.NEW
     return State.OPEN if was_handled else State.NEW
 
 

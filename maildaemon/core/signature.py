@@ -104,6 +104,7 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 
+_PARTICLES = frozenset({"af", "av", "von", "van", "de", "der", "den", "la", "och", "and", "&"})
 _WINDOW = 40
 """Lines at the end of a passage in which a signature is looked for."""
 _MOST_LINES = 20
@@ -220,6 +221,8 @@ def _closed(lines: Sequence[str], found: list[Zone], begin: int, end: int) -> bo
             continue
         if match["slash"] and not _is_slashed_name(lines, number, end):
             continue
+        if match["name"] and not _is_name(match["name"]):
+            continue
         below = [position for position in range(number + 1, end) if lines[position].strip()]
         signed = _signed(lines, below)
         rest = below[len(signed) :]
@@ -235,6 +238,12 @@ def _closed(lines: Sequence[str], found: list[Zone], begin: int, end: int) -> bo
 
 def _name(match: re.Match[str]) -> str:
     return match["name"] or match["slash"] or ""
+
+
+def _is_name(words: str) -> bool:
+    """Tell ``Mvh Anna`` from ``Tack, nu fungerar det``: a name is a few words that begin with capitals."""
+    parts = words.strip("/–-,. ").split()
+    return len(parts) <= 4 and all(part[:1].isupper() or part in _PARTICLES for part in parts)
 
 
 def _is_slashed_name(lines: Sequence[str], number: int, end: int) -> bool:

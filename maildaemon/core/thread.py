@@ -77,15 +77,18 @@ def choose(own: str, message: Message, known: Mapping[str, Link]) -> Choice:
     """
     related = tuple(identifier for identifier in named(message) if identifier != own)
     awaited = known.get(key(own))
-    for identifier, link in _links(related, known):
+    links = list(_links(related, known))
+    for identifier, link in links:
         if not link.is_ghost:
             is_parent = identifier == message.in_reply_to
             signal = Signal.IN_REPLY_TO if is_parent else Signal.REFERENCES
             return _choice(link.case, signal, identifier, awaited)
-    if awaited is not None:
+    if awaited is not None and (not awaited.is_ghost or not links):
         return Choice(awaited.case, Signal.SIBLING, own)
-    for identifier, link in _links(related, known):
-        return Choice(link.case, Signal.SIBLING, identifier)
+    if links:
+        # Others wait for the same parent: with them it belongs together, and with those who wait for it.
+        identifier, link = links[0]
+        return _choice(link.case, Signal.SIBLING, identifier, awaited)
     return Choice(None, Signal.NEW)
 
 
