@@ -103,6 +103,8 @@ class Message:
     reply_to: tuple[Person, ...] = ()
     author: Author | None = None
     sent_at: datetime | None = None
+    relayed_at: datetime | None = None
+    """When the last server on the way says that it took the message: the topmost Received header."""
     automatic: Automatic | None = None
     text: str = ""
     lines: tuple[Line, ...] = ()

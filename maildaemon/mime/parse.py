@@ -112,6 +112,8 @@ def _from_headers(found: Headers) -> Message:
         cc=cc,
         reply_to=reply_to,
         sent_at=sent_at,
+        # RFC 5321 4.4: each server puts its line on top, and the time behind the last semicolon.
+        relayed_at=date.read(found.text("received").rpartition(";")[2]),
         defects=tuple(dict.fromkeys(defects)),
         automatic=_automatic(found, *_declared(found), senders[0] if senders else None),
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
-from maildaemon.core import body
+from maildaemon.core import body, jsonable
 from maildaemon.core.address import Person
 from maildaemon.core.message import Author, Message
 from maildaemon.core.zone import Zone
@@ -39,7 +38,7 @@ def as_json(message: Message, *, path: str | None) -> dict[str, object]:
             if message.author
             else None
         ),
-        "sent_at": timestamp(message.sent_at),
+        "sent_at": jsonable.instant(message.sent_at) if message.sent_at else None,
         "automatic": message.automatic.value if message.automatic else None,
         "text": message.text,
         "lines": [[line.zone.value, line.text] for line in message.lines],
@@ -61,11 +60,6 @@ def as_json(message: Message, *, path: str | None) -> dict[str, object]:
         "defects": list(message.defects),
         "header_only": message.is_header_only,
     }
-
-
-def timestamp(moment: datetime | None) -> str | None:
-    """Give a time as ISO 8601 in UTC with ``Z``, or None."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _named(person: Person) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from maildaemon import raw
@@ -143,15 +143,18 @@ def _cursor(connection: Connection, mailbox: Mailbox, source: Source) -> Cursor:
 def _arrival(
     mailbox: Mailbox, role: FolderRole, message: RawMessage, text: Message, *, now: datetime
 ) -> Arrival:
-    # A file may not tell when it was received. The header's own claim comes next; it may be wrong, but
-    # must not lie in the future, where it would stand above everything.
-    claimed = text.sent_at if text.sent_at is not None and text.sent_at <= now else now
     return Arrival(
         digest=message.digest,
-        message=text,
+        message=text if message.is_complete else replace(text, is_header_only=True),
         direction=direction.of(text, mailbox, role=role),
-        received_at=message.received_at or claimed,
+        received_at=message.received_at or _told_by_header(text, now),
     )
+
+
+def _told_by_header(text: Message, now: datetime) -> datetime:
+    # A file may not tell when it was received; then the last server's line does, or else the sender. Both
+    # may be wrong, but must not lie in the future, where the message would stand above everything.
+    return next((at for at in (text.relayed_at, text.sent_at) if at is not None and at <= now), now)
 
 
 def _together_or_apart(
