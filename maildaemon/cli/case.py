@@ -96,19 +96,8 @@ def document(case: CaseView) -> dict[str, Any]:
 
 def show(cases: list[CaseView]) -> None:
     """Print cases as a table."""
-    columns = (
-        "case",
-        "state",
-        "mailbox",
-        "contact",
-        "organisation",
-        "subject",
-        "opened",
-        "answered",
-        "messages",
-    )
     table(
-        columns,
+        COLUMNS,
         [
             (
                 case.case,
