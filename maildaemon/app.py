@@ -154,5 +154,5 @@ def connect(account: Account) -> AbstractAsyncContextManager[Session]:
 @contextmanager
 def intake(app: App) -> Iterator[Intake]:
     """Give the intake of the store, with worker processes that read for it and end with it."""
-    with Workers() as workers:
+    with Workers(is_text_wanted=False) as workers:
         yield Intake(app.database, workers, now)

@@ -64,20 +64,32 @@ def messages(path: Path, *, size_limit: int, skipped: Callable[[Path], None]) ->
 
 
 def _folder(path: Path, size_limit: int, skipped: Callable[[Path], None]) -> Iterator[Found]:
-    for folder, names, files in os.walk(path):
+    for folder, names, files in os.walk(path, onerror=_raise):
         names.sort()
         where = Path(folder)
-        is_maildir = where.name in {"cur", "new"} and (where.parent / "cur").is_dir()
         if where.name == "tmp" and (where.parent / "cur").is_dir():
             continue  # a delivery that was never finished: no message yet
+        for name in names:
+            if (where / name).is_symlink():
+                skipped(where / name)  # it may lead round in a circle
         for name in sorted(files):
-            file = where / name
-            if not stat.S_ISREG(file.stat().st_mode):
-                continue
-            if is_maildir:
-                yield from _one(file, size_limit, received_at=_by_name(name))
-            else:
-                yield from _file(file, size_limit, skipped)
+            try:
+                yield from _in_folder(where / name, size_limit, skipped)
+            except FileNotFoundError:
+                skipped(where / name)  # a link to nothing, or a message that its owner has just moved
+
+
+def _raise(error: OSError) -> None:
+    raise error  # a folder that cannot be read must not look like an empty one
+
+
+def _in_folder(file: Path, size_limit: int, skipped: Callable[[Path], None]) -> Iterator[Found]:
+    if not stat.S_ISREG(file.stat().st_mode):
+        return
+    if file.parent.name in {"cur", "new"} and (file.parent.parent / "cur").is_dir():
+        yield from _one(file, size_limit, received_at=_by_name(file.name))
+    else:
+        yield from _file(file, size_limit, skipped)
 
 
 def _file(path: Path, size_limit: int, skipped: Callable[[Path], None] | None) -> Iterator[Found]:
@@ -118,7 +130,7 @@ def _mbox(path: Path, size_limit: int) -> Iterator[Found]:
     with path.open("rb") as stream:
         content = bytearray()
         separator: bytes | None = None
-        is_after_blank = True
+        is_line_start = is_after_blank = True
         while line := stream.readline(_LONGEST_LINE):
             if is_after_blank and _is_separator(line):
                 if separator is not None:
@@ -126,8 +138,9 @@ def _mbox(path: Path, size_limit: int) -> Iterator[Found]:
                 separator, content = line, bytearray()
             elif len(content) <= size_limit:
                 # RFC 4155 and "mboxrd": one > was put before a line that looked like a separator.
-                content += line[1:] if _QUOTED_FROM.match(line) else line
-            is_after_blank = line in {b"\n", b"\r\n"}
+                content += line[1:] if is_line_start and _QUOTED_FROM.match(line) else line
+            is_after_blank = is_line_start and line in {b"\n", b"\r\n"}
+            is_line_start = line.endswith(b"\n")
         if separator is not None:
             yield Found(path, _bounded(_without_blank(content), size_limit, _by_line(separator)))
 

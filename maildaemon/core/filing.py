@@ -6,6 +6,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from maildaemon.core import address as addresses
 from maildaemon.core import contact as contacts
@@ -17,7 +18,7 @@ from maildaemon.core.message import Direction, Message
 from maildaemon.core.thread import Link, Signal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arrival:
     """A message that has been read and is to be filed."""
 
@@ -26,12 +27,12 @@ class Arrival:
     direction: Direction
     received_at: datetime
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The message's own id, or the one made from its content."""
         return thread.identity(self.message, self.digest)
 
-    @property
+    @cached_property
     def customer(self) -> Person | None:
         """The person to know as a contact: who wrote to us himself; nobody for other directions."""
         if self.direction is not Direction.INBOUND:
@@ -39,7 +40,7 @@ class Arrival:
         author = self.message.author.person if self.message.author is not None else self.message.sender
         return author if author is not None and addresses.domain(author.address) else None
 
-    @property
+    @cached_property
     def domain(self) -> str | None:
         """The domain that stands for the customer's organisation, if it can."""
         return organisations.of_domain(addresses.domain(self.customer.address)) if self.customer else None

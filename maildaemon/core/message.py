@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from maildaemon.core.address import Person
 from maildaemon.core.body import Line
@@ -48,7 +49,7 @@ class Place:
     uid: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RawMessage:
     """A message byte for byte as the server or a file gave it."""
 
@@ -59,7 +60,7 @@ class RawMessage:
     is_complete: bool = True
     """False when only the header was fetched, because the whole is over the mailbox's size limit."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, in hex: the name under which the bytes are kept."""
         return hashlib.sha256(self.content).hexdigest()

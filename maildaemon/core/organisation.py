@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import cache
+from functools import cache, lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
@@ -27,6 +27,7 @@ def registrable_domain(domain: str) -> str | None:
     return found
 
 
+@lru_cache(maxsize=4096)
 def of_domain(domain: str) -> str | None:
     """Give the registrable domain that stands for an organisation; None when it tells nothing.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooSlow
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -44,7 +45,8 @@ class _Process:
     killed at the wrong moment takes them along, and all others wait for ever.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, *, is_text_wanted: bool) -> None:
+        self._is_text_wanted = is_text_wanted
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["maildaemon.mime.parse"])
         self._pool = ProcessPool(
@@ -61,7 +63,7 @@ class _Process:
     def schedule(self, contents: Sequence[bytes], *, seconds: float) -> Future[list[Message]]:
         try:
             future: Future[list[Message]] = self._pool.schedule(
-                _read, args=(list(contents), seconds), timeout=seconds
+                _read, args=(list(contents), seconds, self._is_text_wanted), timeout=seconds
             )
         except RuntimeError as failure:
             raise BrokenProcessPool("the process is gone") from failure
@@ -82,19 +84,26 @@ class Workers:
     """A few processes that read messages; a context manager, so that none of them stays behind.
 
     A chunk of messages that takes too long, dies or runs out of memory is read again one by one; the
-    message that fails alone becomes a header-only record with the reason among its defects.
+    message that fails alone becomes a header-only record with the reason among its defects. Where the text
+    is not wanted, messages come without it and its lines: carrying them over costs as much as filing.
     """
 
     def __init__(
-        self, processes: int | None = None, *, seconds: float = SECONDS, memory: int = MEMORY
+        self,
+        processes: int | None = None,
+        *,
+        is_text_wanted: bool = True,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
     ) -> None:
         self._count = processes or min(2, os.cpu_count() or 1)
+        self._is_text_wanted = is_text_wanted
         self._seconds = seconds
         self._memory = memory
         self._processes: list[_Process] = []
 
     def __enter__(self) -> Self:
-        self._processes = [_Process(self._memory) for _ in range(self._count)]
+        self._processes = [self._process() for _ in range(self._count)]
         return self
 
     def __exit__(
@@ -129,10 +138,13 @@ class Workers:
         """Read messages as `read` does, for commands that have no event loop."""
         return asyncio.run(self.read(contents))
 
+    def _process(self) -> _Process:
+        return _Process(self._memory, is_text_wanted=self._is_text_wanted)
+
     async def _one_by_one(self, contents: Sequence[bytes]) -> list[Message]:
         """Read each message alone, in a process that no other message shares: so the guilty one is known."""
         read: list[Message] = []
-        process = await asyncio.to_thread(_Process, self._memory)
+        process = await asyncio.to_thread(self._process)
         try:
             for content in contents:
                 try:
@@ -142,7 +154,7 @@ class Workers:
                 except _FAILURES as failure:
                     read.append(parse.header_only(content, _reason(failure)))
                     await asyncio.to_thread(process.close)
-                    process = await asyncio.to_thread(_Process, self._memory)
+                    process = await asyncio.to_thread(self._process)
         finally:
             await asyncio.to_thread(process.close)
         return read
@@ -169,7 +181,7 @@ class Workers:
         if process not in self._processes:
             return min(self._processes, key=lambda each: len(each.waiting))
         place = self._processes.index(process)
-        fresh = self._processes[place] = _Process(self._memory)
+        fresh = self._processes[place] = self._process()
         await asyncio.to_thread(process.close)
         return fresh
 
@@ -204,10 +216,11 @@ def _prepare(memory: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-def _read(contents: list[bytes], seconds: float) -> list[Message]:
+def _read(contents: list[bytes], seconds: float, is_text_wanted: bool) -> list[Message]:
     """Read a chunk; runs in a process. The alarm ends it even when the daemon is no longer there to do so."""
     signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE)
     try:
-        return [parse.read(content) for content in contents]
+        read = [parse.read(content) for content in contents]
+        return read if is_text_wanted else [replace(message, text="", lines=()) for message in read]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 
 from maildaemon.core.mailbox import Mailbox
 from maildaemon.core.message import RawMessage
@@ -21,20 +22,21 @@ async def take(
     Interrupted at any moment it loses nothing: begun again it knows what is filed already.
     """
     total = Outcome()
-    for batch in _batches(messages):
-        total += await intake.take(mailbox, Batch(batch))
-        told(total)
+    async with aclosing(intake.take_all(mailbox, _batches(messages))) as filed:
+        async for _, outcome in filed:
+            total += outcome
+            told(total)
     return total
 
 
-def _batches(messages: Iterable[RawMessage]) -> Iterator[list[RawMessage]]:
+async def _batches(messages: Iterable[RawMessage]) -> AsyncIterator[Batch]:
     batch: list[RawMessage] = []
     size = 0
     for message in messages:
         batch.append(message)
         size += len(message.content)
         if len(batch) >= BATCH_MESSAGES or size >= BATCH_BYTES:
-            yield batch
+            yield Batch(batch)
             batch, size = [], 0
     if batch:
-        yield batch
+        yield Batch(batch)

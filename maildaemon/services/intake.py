@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from maildaemon import raw
 from maildaemon.core import direction, filing
+from maildaemon.core.errors import TemporaryError
 from maildaemon.core.filing import Arrival
 from maildaemon.core.mailbox import FolderRole, Mailbox
 from maildaemon.core.message import Message, Place, RawMessage
@@ -62,6 +64,10 @@ class Outcome:
         )
 
 
+_Ahead = tuple[Batch, asyncio.Task[dict[str, Message]]]
+"""A batch, and the reading of it, which may still go on: messages by digest, without those known already."""
+
+
 class Intake:
     """Files messages; the one road by which a message enters, whatever its direction."""
 
@@ -82,8 +88,50 @@ class Intake:
         message that cannot be filed is set aside in the quarantine and holds up nobody. Raises
         StorageError when nothing could be kept; then nothing has changed, the cursor included.
         """
-        messages = await self._reader.read([message.content for message in batch.messages])
-        read = list(zip(batch.messages, messages, strict=True))
+        return await self._store(mailbox, batch, await self._read(mailbox, batch))
+
+    async def take_all(
+        self, mailbox: Mailbox, batches: AsyncIterator[Batch]
+    ) -> AsyncGenerator[tuple[Batch, Outcome]]:
+        """File batches as `take` does, in their order, and give each with what became of it.
+
+        While one is stored, the next is read and a third fetched; no more than these are in memory. What
+        ends `batches` is raised after everything that came before it has been filed.
+        """
+        ahead: asyncio.Queue[_Ahead | None] = asyncio.Queue(maxsize=1)
+        reading = asyncio.create_task(self._read_ahead(mailbox, batches, ahead), name="read-ahead")
+        try:
+            while (one := await ahead.get()) is not None:
+                batch, messages = one
+                yield batch, await self._store(mailbox, batch, await messages)
+            await reading
+        finally:
+            reading.cancel()
+            while not ahead.empty() and (left := ahead.get_nowait()) is not None:
+                left[1].cancel()
+
+    async def _read_ahead(
+        self, mailbox: Mailbox, batches: AsyncIterator[Batch], ahead: asyncio.Queue[_Ahead | None]
+    ) -> None:
+        try:
+            async for batch in batches:
+                reading = asyncio.create_task(self._read(mailbox, batch), name="read-batch")
+                await ahead.put((batch, reading))
+        except Exception:
+            await ahead.put(None)
+            raise
+        await ahead.put(None)
+
+    async def _read(self, mailbox: Mailbox, batch: Batch) -> dict[str, Message]:
+        """Read what is not filed yet: a folder that is read again costs little more than its bytes."""
+        fresh = {message.digest: message.content for message in batch.messages}
+        known = await self._database.read(
+            lambda connection: filed.known_digests(connection, mailbox.name, fresh)
+        )
+        wanted = {digest: content for digest, content in fresh.items() if digest not in known}
+        return dict(zip(wanted, await self._reader.read(list(wanted.values())), strict=True))
+
+    async def _store(self, mailbox: Mailbox, batch: Batch, read: Mapping[str, Message]) -> Outcome:
         return await self._database.write(lambda connection: self._file(connection, mailbox, batch, read))
 
     async def disposable(self, mailbox: Mailbox, source: Source, *, limit: int) -> list[int]:
@@ -108,15 +156,20 @@ class Intake:
         connection: Connection,
         mailbox: Mailbox,
         batch: Batch,
-        read: Sequence[tuple[RawMessage, Message]],
+        read: Mapping[str, Message],
     ) -> Outcome:
         now = self._clock()
         number = cursors.mailbox_id(connection, mailbox.name)
         raw.put(connection, batch.messages)
-        known = filed.known_digests(connection, number, (message.digest for message in batch.messages))
-        fresh = {message.digest: (message, text) for message, text in read if message.digest not in known}
+        digests = [message.digest for message in batch.messages]
+        known = filed.known_digests(connection, mailbox.name, digests)
+        fresh = {message.digest: message for message in batch.messages if message.digest not in known}
+        if not fresh.keys() <= read.keys():
+            raise TemporaryError(f'mailbox "{mailbox.name}": the store changed meanwhile; reading again')
         role = batch.source.role if batch.source is not None else FolderRole.IMPORT
-        arrivals = [_arrival(mailbox, role, *pair, now=now) for pair in fresh.values()]
+        arrivals = [
+            _arrival(mailbox, role, message, read[digest], now=now) for digest, message in fresh.items()
+        ]
         new, reasons = _together_or_apart(connection, number, arrivals, at=now)
         failures = _failures(batch, reasons)
         quarantine.release(connection, number, new)
@@ -147,14 +200,17 @@ def _arrival(
         digest=message.digest,
         message=text if message.is_complete else replace(text, is_header_only=True),
         direction=direction.of(text, mailbox, role=role),
-        received_at=message.received_at or _told_by_header(text, now),
+        received_at=_received_at(message, text, now),
     )
 
 
-def _told_by_header(text: Message, now: datetime) -> datetime:
-    # A file may not tell when it was received; then the last server's line does, or else the sender. Both
+def _received_at(message: RawMessage, text: Message, now: datetime) -> datetime:
+    if message.place is not None and message.received_at is not None:
+        return message.received_at  # the server's clock, whatever it says
+    # A file may not tell when it was received; then the last server's line does, or else the sender. Each
     # may be wrong, but must not lie in the future, where the message would stand above everything.
-    return next((at for at in (text.relayed_at, text.sent_at) if at is not None and at <= now), now)
+    claims = (message.received_at, text.relayed_at, text.sent_at)
+    return next((at for at in claims if at is not None and at <= now), now)
 
 
 def _together_or_apart(

@@ -16,5 +16,8 @@ class Reader(Protocol):
     """Reads raw messages, off the event loop."""
 
     async def read(self, contents: Sequence[bytes]) -> list[Message]:
-        """Give one message for each content, in the same order; never raises for what the bytes are."""
+        """Give one message for each content, in the same order; never raises for what the bytes are.
+
+        The text and its lines may be left out: filing needs what was found in them, not themselves.
+        """
         ...

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from maildaemon.core.errors import StorageError
 from maildaemon.core.mailbox import FolderRole
 from maildaemon.store import statement
 from maildaemon.store.tables import FOLDERS, MAILBOXES, PLACES
@@ -29,10 +30,20 @@ def mailbox_id(connection: Connection, name: str) -> int:
 
     The row is locked until the transaction ends, so that two processes never file for one mailbox at once.
     """
-    statement.insert_new(connection, MAILBOXES, [{"name": name}])
-    found: int = connection.execute(
+    number = _number_of(connection, name)
+    if number is None:
+        # Not before it is missing: PostgreSQL would use up a number at every look at a folder.
+        statement.insert_new(connection, MAILBOXES, [{"name": name}])
+        number = _number_of(connection, name)
+    if number is None:
+        raise StorageError(f'mailbox "{name}": it was removed from the database meanwhile; try again')
+    return number
+
+
+def _number_of(connection: Connection, name: str) -> int | None:
+    found: int | None = connection.execute(
         select(MAILBOXES.c.id).where(MAILBOXES.c.name == name).with_for_update()
-    ).scalar_one()
+    ).scalar_one_or_none()
     return found
 
 

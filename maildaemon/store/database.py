@@ -26,6 +26,8 @@ BUSY_TIMEOUT_SECONDS = 30
 POSTGRESQL_DISK_FULL = "53100"
 """SQLSTATE, PostgreSQL appendix A."""
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 SQLITE_PAGE_SIZE = 16384
 """Bytes; measured a quarter faster than 4 kB pages for rows that carry whole messages."""
 
@@ -98,10 +100,12 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise StorageError(f"database {self.name}: the connection was lost; trying again") from error
+            if _sqlite_code(error.orig) in _DAMAGED:
+                raise self._as_ours(error.orig) from error
             raise
 
     def _as_ours(self, error: BaseException | None) -> Exception:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _sqlite_code(error)
         where = self.url.database if self.is_sqlite else self.name
         if code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == POSTGRESQL_DISK_FULL:
             return StorageError(f"database {where}: the disk is full; make room, nothing has been lost")
@@ -111,7 +115,16 @@ class Database:
             )
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return TemporaryError(f"database {where}: another process is writing to it; try again later")
+        if code in _DAMAGED:
+            return StorageError(
+                f"database {where}: the file is damaged, or no database; restore it from a backup"
+            )
         return StorageError(f"database {where}: {_first_line(error)}")
+
+
+def _sqlite_code(error: BaseException | None) -> int:
+    # The lowest byte is the primary code; those above tell more of it than we need.
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _first_line(error: BaseException | None) -> str:
@@ -128,11 +141,19 @@ def _effective(url: str, *, state_dir: Path) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
+        engine = create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: Any, record: object) -> None:  # noqa: ARG001
+    # In the server's own zone an instant may be one that Python has no value for: the year 10000, or 0.
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001

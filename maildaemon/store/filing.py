@@ -22,6 +22,7 @@ from maildaemon.store import statement
 from maildaemon.store.tables import (
     CASES,
     CONTACTS,
+    MAILBOXES,
     MESSAGE_REFERENCES,
     MESSAGES,
     ORGANISATION_DOMAINS,
@@ -29,14 +30,14 @@ from maildaemon.store.tables import (
 )
 
 
-def known_digests(connection: Connection, mailbox: int, digests: Iterable[str]) -> dict[str, int]:
-    """Give the numbers of the messages that this mailbox already holds, by digest of their bytes."""
+def known_digests(connection: Connection, mailbox: str, digests: Iterable[str]) -> dict[str, int]:
+    """Give the numbers of the messages that the mailbox of this name holds, by digest of their bytes."""
     found: dict[str, int] = {}
     for some in statement.in_lists(digests):
         rows = connection.execute(
-            select(MESSAGES.c.raw_digest, MESSAGES.c.id).where(
-                MESSAGES.c.mailbox_id == mailbox, MESSAGES.c.raw_digest.in_(some)
-            )
+            select(MESSAGES.c.raw_digest, MESSAGES.c.id)
+            .join(MAILBOXES, MAILBOXES.c.id == MESSAGES.c.mailbox_id)
+            .where(MAILBOXES.c.name == mailbox, MESSAGES.c.raw_digest.in_(some))
         )
         found.update((row.raw_digest, row.id) for row in rows)
     return found

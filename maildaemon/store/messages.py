@@ -13,6 +13,9 @@ from maildaemon.core.message import Place
 from maildaemon.store import statement
 from maildaemon.store.tables import FOLDERS, MAILBOXES, MESSAGES, ORGANISATIONS, PLACES
 
+NUMBER_LIMIT = 20
+"""Digits of a message's number; longer ones are no numbers of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
@@ -42,10 +45,12 @@ def find(connection: Connection, which: str) -> MessageView:
     Raises NotFound. Of several with one Message-ID the first filed is given.
     """
     wanted = _QUERY.order_by(MESSAGES.c.id).limit(1)
-    if which.isascii() and which.isdigit():
+    if which.isascii() and which.isdigit() and len(which) <= NUMBER_LIMIT:
         wanted = wanted.where(MESSAGES.c.id == min(int(which), 2**31 - 1))
     else:
-        wanted = wanted.where(MESSAGES.c.message_id == (which if which.startswith("<") else f"<{which}>"))
+        # What a shell hands over need not be text; no id that was filed holds such bytes.
+        named = which.encode("utf-8", "replace").decode()
+        wanted = wanted.where(MESSAGES.c.message_id == (named if named.startswith("<") else f"<{named}>"))
     row = connection.execute(wanted).one_or_none()
     if row is None:
         raise NotFound(f"there is no message {which}; `maildaemon case show N` lists those of a case")
@@ -93,6 +98,8 @@ def _places(connection: Connection, messages: list[int]) -> dict[int, list[Place
         rows = connection.execute(
             select(PLACES.c.message_id, FOLDERS.c.name, PLACES.c.uidvalidity, PLACES.c.uid)
             .join(FOLDERS, FOLDERS.c.id == PLACES.c.folder_id)
+            # RFC 3501 2.3.1.1: a place of an older UIDVALIDITY is no place any more.
+            .where(PLACES.c.uidvalidity == FOLDERS.c.uidvalidity)
             .where(PLACES.c.message_id.in_(some), PLACES.c.gone_at.is_(None))
             .order_by(FOLDERS.c.name, PLACES.c.uid)
         )

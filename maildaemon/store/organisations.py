@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from maildaemon.core import organisation as organisations
 from maildaemon.store import statement
-from maildaemon.store.tables import ORGANISATION_DOMAINS, ORGANISATIONS
+from maildaemon.store.tables import CASES, CONTACTS, MESSAGES, ORGANISATION_DOMAINS, ORGANISATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ def register(connection: Connection, customers: Iterable[Registered]) -> None:
             number = connection.execute(inserted).scalar_one()
         else:
             connection.execute(update(ORGANISATIONS).where(ORGANISATIONS.c.id == number).values(**columns))
+        _take_over(connection, _known_by_domain(connection, domains), number)
         rows = [{"domain": domain, "organisation_id": number} for domain in dict.fromkeys(domains)]
         statement.insert_or_replace(connection, ORGANISATION_DOMAINS, rows, columns=["organisation_id"])
 
@@ -56,9 +57,25 @@ def _by_name(connection: Connection, name: str) -> int | None:
 
 
 def _by_domain(connection: Connection, domains: list[str]) -> int | None:
-    return connection.execute(
-        select(ORGANISATIONS.c.id)
-        .join(ORGANISATION_DOMAINS, ORGANISATION_DOMAINS.c.organisation_id == ORGANISATIONS.c.id)
-        .where(ORGANISATION_DOMAINS.c.domain.in_(domains), ORGANISATIONS.c.source == "domain")
-        .limit(1)
-    ).scalar_one_or_none()
+    return next(iter(_known_by_domain(connection, domains)), None)
+
+
+def _known_by_domain(connection: Connection, domains: list[str]) -> list[int]:
+    """Give the organisations that are known by nothing but one of these domains, the oldest first."""
+    return list(
+        connection.execute(
+            select(ORGANISATIONS.c.id)
+            .join(ORGANISATION_DOMAINS, ORGANISATION_DOMAINS.c.organisation_id == ORGANISATIONS.c.id)
+            .where(ORGANISATION_DOMAINS.c.domain.in_(domains), ORGANISATIONS.c.source == "domain")
+            .order_by(ORGANISATIONS.c.id)
+        ).scalars()
+    )
+
+
+def _take_over(connection: Connection, others: list[int], number: int) -> None:
+    """Give all that belongs to other organisations to this one; their rows stay, with nothing to them."""
+    if not others:
+        return
+    for table in (CONTACTS, CASES, MESSAGES):
+        belongs = table.c.organisation_id.in_(others)
+        connection.execute(update(table).where(belongs).values(organisation_id=number))

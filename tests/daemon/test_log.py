@@ -15,7 +15,7 @@ def test_the_journal_gets_the_level_in_front_and_one_line_an_event() -> None:
     structlog.get_logger().warning("watch_failed", mailbox="support", reason="no\nway")
     structlog.get_logger().info("ready")
     first, second = stream.getvalue().splitlines()
-    assert first == '<4>event=watch_failed mailbox=support reason=no\\nway'
+    assert first == "<4>event=watch_failed mailbox=support reason=no\\nway"
     assert second == "<6>event=ready"
 
 

@@ -164,6 +164,13 @@ class Dovecot:
         file = self.folder / "dovecot.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        if self._process is None:
+            raise RuntimeError("Dovecot is not running")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the server, on the mail that is there, and wait until it answers."""
         with (self.folder / "stderr").open("wb") as errors:

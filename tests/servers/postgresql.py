@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def _ordinary_user() -> str | None:
 class PostgreSQL:
     """One cluster with any number of databases; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = {**_SETTINGS, **(settings or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
         self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +77,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server, on the databases that are there, and wait until it answers."""
-        settings = [f"--{key}={value}" for key, value in _SETTINGS.items()]
+        settings = [f"--{key}={value}" for key, value in self._settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program("postgres"), *self._where(), "-k", str(self.folder), *settings],
@@ -97,6 +99,13 @@ class PostgreSQL:
         said = (self.folder / "log").read_text(errors="replace")
         self.stop()
         raise RuntimeError(f"PostgreSQL did not start: {said}")
+
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL is not running")
+        return self._process.pid
 
     def stop(self) -> None:
         """Stop the server: every connection is closed, and no new one is taken."""
