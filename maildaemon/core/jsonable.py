@@ -9,8 +9,10 @@ from typing import Any
 
 
 def dumps(value: Any) -> str:
-    """Give one line of JSON; raises TypeError for what has no form there."""
-    return json.dumps(value, default=_form, ensure_ascii=False)
+    """Give one line of JSON that can be written as UTF-8; raises TypeError for what has no form there."""
+    text = json.dumps(value, default=_form, ensure_ascii=False)
+    # A file's name may hold bytes that are no text; \udcff is how both JSON and Python write them.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def instant(at: datetime) -> str:

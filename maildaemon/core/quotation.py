@@ -28,8 +28,10 @@ _DATE_AND_ADDRESS = re.compile(
     r"\d{1,4}[-./]\d\d?[-./]\d{1,4}.{1,200}<[^<>\s]{1,320}>:$|\b(?:19|20)\d\d\b.{1,200}<[^<>\s]{1,320}>:$"
 )
 _MARK = re.compile(r"[ \t]{0,3}(?:>|&gt;)")
+_MARKS = re.compile(r"(?:[ \t]{0,3}(?:>|&gt;))* ?")
 _EDGE = " \t*\u00a0\ufeff"
 _TRAIL = " \t\r*_\u00a0\ufeff"
+_FRAMES = ("--", "__", "==", "~~", "**", "—", "##")
 _FRAME = " \t*_-=~>#—–|\u00a0\ufeff"
 
 _LABELS: dict[str, str] = {}
@@ -81,6 +83,7 @@ _RULE = re.compile(r"[ \t]{0,8}[_=*\-—–]{5,}[ \t]*$")
 _LONGEST_LINE = 2_000
 _MOST_LINES = 50_000
 """Lines that are judged one by one; what lies beyond is judged by its marks alone."""
+_COLONS = (":", "：")
 _ATTRIBUTION_LINES = 4
 _BLOCK_LINES = 40
 
@@ -105,9 +108,8 @@ def is_marked(line: str) -> bool:
 
 def unmarked(line: str) -> str:
     """Give the line without the quotation marks before it."""
-    while _MARK.match(line):
-        line = line.lstrip(" \t").removeprefix("&gt;").removeprefix(">")
-    return line.removeprefix(" ")
+    marks = _MARKS.match(line)
+    return line[marks.end() :] if marks else line
 
 
 def label(line: str) -> tuple[str, str] | None:
@@ -122,27 +124,36 @@ def label(line: str) -> tuple[str, str] | None:
 
 def is_forward_marker(line: str) -> bool:
     """Tell whether the line announces a forwarded message."""
-    text, is_framed, is_title = _announcement(line)
-    if not text or not (is_framed or is_title) or not _FORWARDED.search(text):
-        return False
-    return is_framed or (text.count(" ") <= 4 and "." not in text)
+    return _is_forward(_announcement(line))
 
 
-def _is_original_marker(line: str) -> bool:
-    text, is_framed, _ = _announcement(line)
-    return is_framed and text in _ORIGINAL
+@dataclass(frozen=True, slots=True)
+class _Announcement:
+    """The words of a short line that stands in a frame of dashes or ends with a colon, in lower case."""
+
+    text: str
+    is_framed: bool
 
 
-def _announcement(line: str) -> tuple[str, bool, bool]:
-    """Give a short line without its frame of dashes, whether it has one, and whether it ends with a colon."""
+def _announcement(line: str) -> _Announcement | None:
     if len(line) > 400:
-        return "", False, False
+        return None
+    is_framed = line.lstrip(" \t>*").startswith(_FRAMES)
     bare = line.strip(_FRAME)
+    if not is_framed and not bare.endswith(":"):
+        return None
     text = bare.rstrip(" :").lower().replace("\u0307", "")
-    if not text or len(text) > 160:
-        return "", False, False
-    is_framed = line.lstrip(" \t>*").startswith(("--", "__", "==", "~~", "**", "—", "##"))
-    return text, is_framed, bare.endswith(":")
+    return _Announcement(text, is_framed) if text and len(text) <= 160 else None
+
+
+def _is_forward(found: _Announcement | None) -> bool:
+    if found is None or not _FORWARDED.search(found.text):
+        return False
+    return found.is_framed or (found.text.count(" ") <= 4 and "." not in found.text)
+
+
+def _is_original(found: _Announcement | None) -> bool:
+    return found is not None and found.is_framed and found.text in _ORIGINAL
 
 
 def block(lines: Sequence[str], start: int) -> Block | None:
@@ -229,18 +240,42 @@ def _attribution(lines: Sequence[str], start: int) -> int | None:
 
     It may be wrapped over a few lines, and ends with a colon.
     """
+    announced = _to_colon(lines, start)
     first = lines[start][:_LONGEST_LINE].lstrip(_EDGE)
-    has_verb = False
-    if not (_WROTE.search(first) or (_START.match(first) and any(map(str.isdigit, first)))):
+    if not announced or not (_opens(first) or _WROTE.search(first)):
         return None
+    is_said = any(map(_WROTE.search, announced)) or _DATE_AND_ADDRESS.search(announced[-1][-500:])
+    return start + len(announced) if is_said else None
+
+
+def _opens(first: str) -> bool:
+    return _START.match(first) is not None and any(map(str.isdigit, first))
+
+
+def _to_colon(lines: Sequence[str], start: int) -> list[str]:
+    """Give the trimmed lines from this one to one that ends with a colon; none where it is not near."""
+    announced: list[str] = []
     for position in range(start, min(len(lines), start + _ATTRIBUTION_LINES)):
         line = lines[position].strip(_TRAIL)
-        if not line or len(line) > _LONGEST_LINE or (position > start and not _continues(line)):
-            return None
-        has_verb = has_verb or _WROTE.search(line) is not None
-        if line.endswith((":", "：")):
-            return position + 1 if has_verb or _DATE_AND_ADDRESS.search(line[-500:]) else None
-    return None
+        if not line or len(line) > _LONGEST_LINE or (announced and not _continues(line)):
+            break
+        announced.append(line)
+        if line.endswith(_COLONS):
+            return announced
+    return []
+
+
+def _near_colon(lines: Sequence[str]) -> frozenset[int]:
+    """Give the numbers of the lines in which an announcement could start: it ends with a colon.
+
+    In most texts there is none, so that the costly patterns of `_attribution` are never tried.
+    """
+    ends = (
+        number
+        for number, line in enumerate(lines[: _MOST_LINES + _ATTRIBUTION_LINES])
+        if (":" in line or "：" in line) and line.strip(_TRAIL).endswith(_COLONS)
+    )
+    return frozenset(start for end in ends for start in range(end - _ATTRIBUTION_LINES + 1, end + 1))
 
 
 def _continues(line: str) -> bool:
@@ -249,6 +284,14 @@ def _continues(line: str) -> bool:
         return True
     rest = unmarked(line)
     return rest.endswith(":") and (len(rest) < 4 or (len(rest) < 30 and _WROTE.search(rest) is not None))
+
+
+def _is_running(line: str) -> bool:
+    """Tell at little cost that a line is no mark, rule, frame, title or label, as nearly all lines are.
+
+    Titles and labels hold a colon; the others begin with a sign or with white space.
+    """
+    return line[:1].isalnum() and ":" not in line and "：" not in line
 
 
 def is_announcement(lines: Sequence[str], start: int) -> bool:
@@ -264,6 +307,8 @@ class _Reading:
     quoted: list[bool]
     following: list[int]
     """For each line the number of the first line from it on that is not blank."""
+    near_colon: frozenset[int]
+    """The lines in which an announcement could start."""
     has_new: bool = False
     is_forward: bool = False
     no_block_before: int = 0
@@ -274,20 +319,26 @@ class _Reading:
         line = self.lines[position]
         if self.quoted[position]:
             return position + 1
-        if is_marked(line):
-            self.quoted[position] = True
-            return position + 1
-        ending = self._announced(position)
-        if ending is not None:
-            return self._below(position, ending)
-        found = self._block(position)
-        if found:
-            return self._below(found.start, found.end)
-        ending = _attribution(self.lines, position)
+        if not _is_running(line):
+            if is_marked(line):
+                self.quoted[position] = True
+                return position + 1
+            opened = self._opened(position)
+            if opened is not None:
+                return self._below(*opened)
+        ending = _attribution(self.lines, position) if position in self.near_colon else None
         if ending is not None:
             return self._attributed(position, ending)
         self.has_new = True
         return position + 1
+
+    def _opened(self, position: int) -> tuple[int, int] | None:
+        """Give where the separator or header block at this line starts, and the line below it, or None."""
+        ending = self._announced(position)
+        if ending is not None:
+            return position, ending
+        found = self._block(position)
+        return (found.start, found.end) if found else None
 
     def _block(self, position: int) -> Block | None:
         """Look for a header block; labels are read once, however many of them follow each other."""
@@ -307,12 +358,13 @@ class _Reading:
         if _RULE.match(line):
             found = block(self.lines, below) if is_near else None
             return found.end if found else None
-        is_forward = is_forward_marker(line)
+        announcement = _announcement(line)
+        is_forward, is_original = _is_forward(announcement), _is_original(announcement)
         is_framed = line.strip(" \t>*").startswith("----") and line.rstrip().endswith("----")
-        if not is_forward and not is_framed and not _is_original_marker(line):
+        if not is_forward and not is_framed and not is_original:
             return None
         found = block(self.lines, below) if is_near else None
-        if found is None and not is_forward and not _is_original_marker(line):
+        if found is None and not is_forward and not is_original:
             return None
         if found is None and is_forward and not line.lstrip().startswith(("--", "__", "==", "~~", "**")):
             is_apart = below < len(self.lines) and is_marked(self.lines[below])
@@ -352,17 +404,19 @@ def quoted(
     following = [len(lines)] * (len(lines) + 2)
     for number in range(len(lines) - 1, -1, -1):
         following[number] = number if lines[number].strip() else following[number + 1]
-    reading = _Reading(lines, [False] * len(lines), following, is_forward=is_forward)
+    is_quoted = [False] * len(lines)
     for number in marked:
         if 0 <= number < len(lines):
-            reading.quoted[number] = True
+            is_quoted[number] = True
+    reading = _Reading(lines, is_quoted, following, _near_colon(lines), is_forward=is_forward)
     position = following[0]
     while position < min(len(lines), _MOST_LINES):
         position = following[reading.step(position)]
     for number in range(_MOST_LINES, len(lines)):
-        reading.quoted[number] = reading.quoted[number] or is_marked(lines[number])
-    _mend_wrapped(lines[:_MOST_LINES], reading.quoted)
-    return reading.quoted
+        is_quoted[number] = is_quoted[number] or is_marked(lines[number])
+    if True in is_quoted:
+        _mend_wrapped(lines[:_MOST_LINES], is_quoted)
+    return is_quoted
 
 
 def _mend_wrapped(lines: Sequence[str], quoted: list[bool]) -> None:

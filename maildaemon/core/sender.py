@@ -89,20 +89,27 @@ def forwarded_author(lines: Sequence[Line], *, is_forward: bool, is_reply: bool 
 
     A forward is told by its subject or by the line that mail programs write above what they forward.
     """
-    texts = [quotation.unmarked(line.text) for line in lines[:_MOST_LINES]]
-    repeated = [number for number, line in enumerate(lines[:_MOST_LINES]) if line.zone is Zone.QUOTED]
-    if not repeated:
+    lines = lines[:_MOST_LINES]
+    first = next((number for number, line in enumerate(lines) if line.zone is Zone.QUOTED), None)
+    if first is None:
         return None
-    marker = next((number for number in repeated if quotation.is_forward_marker(texts[number])), None)
-    first = repeated[0]
-    if marker is not None and marker - first <= 3:
-        return _named_below(texts, marker)
-    if not is_forward or is_reply:
-        return None
-    return _named_below(texts, first)
+    marker = _marker(lines, first)
+    if marker is not None:
+        return _named_below(lines, marker)
+    return _named_below(lines, first) if is_forward and not is_reply else None
 
 
-def _named_below(texts: Sequence[str], start: int) -> Person | None:
+def _marker(lines: Sequence[Line], first: int) -> int | None:
+    """Give the line that announces a forwarded message, at the top of what is quoted, or None."""
+    for number in range(first, min(len(lines), first + 4)):
+        line = lines[number]
+        if line.zone is Zone.QUOTED and quotation.is_forward_marker(quotation.unmarked(line.text)):
+            return number
+    return None
+
+
+def _named_below(lines: Sequence[Line], start: int) -> Person | None:
+    texts = [quotation.unmarked(line.text) for line in lines]
     for number in range(start, min(len(texts), start + 12)):
         found = quotation.block(texts, number)
         value = found.value("from") if found else None

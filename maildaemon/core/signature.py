@@ -164,7 +164,7 @@ def _footer(lines: Sequence[str], top: int, bottom: int) -> int | None:
     first = lines[top][:500]
     if _FOOTER.match(first) or _DISCLAIMER.match(paragraph.lstrip("*_-= \t\"'(")):
         return top
-    if _POLICY.search(paragraph) and bottom - top <= 4:
+    if bottom - top <= 4 and _POLICY.search(paragraph):
         return top
     for number in range(max(top, bottom - 3), bottom):
         if _FOOTER.match(lines[number][:500]):
@@ -192,12 +192,10 @@ def _is_signing(line: str) -> bool:
     text = line.strip()
     if len(text) > _LONGEST:
         return False
-    if _PHONE.search(text) or _LINK.search(text) or _FIELD.match(text) or _NAME.match(text):
-        return True
-    return not (
-        text.endswith(("?", "!"))
-        or (text.endswith((".", ":", ";")) and text.count(" ") > 3)
-        or text.count(" ") > 9
+    blanks = text.count(" ")
+    is_sentence = blanks > 9 or text.endswith(("?", "!")) or (blanks > 3 and text.endswith((".", ":", ";")))
+    return not is_sentence or bool(
+        _PHONE.search(text) or _LINK.search(text) or _FIELD.match(text) or _NAME.match(text)
     )
 
 
@@ -301,8 +299,9 @@ def _unclosed(lines: Sequence[str], found: list[Zone], begin: int, end: int, aut
         if count >= _MOST_LINES or not _is_signing(line) or _GREETING.match(line):
             break
         is_top = number == 0 or not lines[number - 1].strip() or _RULE.match(lines[number - 1]) is not None
-        own += _score(line)
-        score += _score(line)
+        marks = _score(line)
+        own += marks
+        score += marks
         if _signs(line, names):
             start = number
             break

@@ -50,6 +50,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _TWICE_ENCODED = re.compile(
     "[\u00c2-\u00c5][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
 )
+_TWICE_ENCODED_FIRST = "\u00c2\u00c3\u00c4\u00c5"
 _STRAY = {
     0xDC80 + offset: bytes([0x80 + offset]).decode("cp1252", "ignore") or chr(0x80 + offset)
     for offset in range(128)
@@ -79,7 +80,13 @@ def windows_1252(content: bytes) -> str:
 
 def scalar(text: str) -> str:
     """Give the text with every lone surrogate replaced, so that it encodes to UTF-8."""
-    return _SURROGATES.sub("\ufffd", text) if not text.isascii() else text
+    if text.isascii():
+        return text
+    try:
+        text.encode()  # a tenth of what the search for surrogates costs
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
 
 
 def _strict(content: bytes, codec: str) -> str | None:
@@ -97,8 +104,12 @@ def _mostly_utf_8(content: bytes) -> str | None:
     return loose.translate(_STRAY) if sound > stray else None
 
 
+def _has_escapes(content: bytes) -> bool:
+    return b"\x1b" in content and any(escape in content for escape in _ESCAPES)
+
+
 def _guess(content: bytes) -> str:
-    if any(escape in content for escape in _ESCAPES):
+    if _has_escapes(content):
         japanese = _strict(content, "iso2022_jp_2")
         if japanese is not None:
             return japanese
@@ -110,6 +121,8 @@ def _guess(content: bytes) -> str:
 
 def _repaired(text: str) -> str | None:
     """Undo UTF-8 that was read as Latin-1 and encoded again, when nothing else can be meant."""
+    if text.isascii() or not any(letter in text for letter in _TWICE_ENCODED_FIRST):
+        return None
     if len(_TWICE_ENCODED.findall(text)) < 2:
         return None
     for codec in ("cp1252", "iso8859-1"):
@@ -125,8 +138,11 @@ def decode(content: bytes, label: str | None = None) -> tuple[str, str | None]:
 
     Never raises. The text encodes to UTF-8; it may still hold control characters.
     """
-    if content.isascii() and b"\x1b" not in content and b"+" not in content and b"~" not in content:
-        return _ascii(content, label)
+    if content.isascii() and b"\x1b" not in content:
+        if label is None:
+            return content.decode("ascii"), None
+        if b"+" not in content and b"~" not in content:  # with which UTF-7 and HZ encode what is not ASCII
+            return _ascii(content, label)
     for mark, codec in _MARKS:
         marked = _strict(content, codec) if content.startswith(mark) else None
         if marked is not None:
@@ -153,7 +169,7 @@ def _shown(label: str | None) -> str:
 
 def _common(content: bytes, codec: str | None, *, label: str | None) -> tuple[str, str | None]:
     """Decode what is, or should be, UTF-8 or a western charset: the two are confused most."""
-    text = _strict(content, "utf-8") if not any(escape in content for escape in _ESCAPES) else None
+    text = _strict(content, "utf-8") if not _has_escapes(content) else None
     if text is not None and codec in _WESTERN and not content.isascii():
         return text, f"UTF-8 declared as {_shown(label)}"
     if text is not None:

@@ -11,6 +11,8 @@ from lxml import etree
 from maildaemon.mime import bounds
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
+# A blank between two words stays as it is, and so only longer or other white space need be found.
+_WIDE_SPACE = re.compile(r"[ \t\r\n\f\v]{2,}|[\t\r\n\f\v]")
 _HIDDEN = frozenset(
     {"head", "style", "script", "title", "template", "noscript", "object", "svg", "select", "textarea"}
 )
@@ -91,6 +93,10 @@ class _Element:
     number: int | None = None
 
 
+def _is_invisible(attributes: Mapping[str, str]) -> bool:
+    return _INVISIBLE.search(attributes.get("style", "")) is not None
+
+
 @dataclass(slots=True)
 class _Walk:
     """Receives the events of lxml's parser and writes lines; every event costs constant time."""
@@ -115,7 +121,7 @@ class _Walk:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         element = _Element(tag)
         self.stack.append(element)
-        if self.hidden or tag in _HIDDEN or _INVISIBLE.search(attributes.get("style", "")):
+        if self.hidden or tag in _HIDDEN or (attributes and _is_invisible(attributes)):
             element.is_hidden = True
             self.hidden += 1
             return
@@ -149,7 +155,7 @@ class _Walk:
         if self.preformatted:
             self._preformatted(data)
             return
-        text = _SPACE.sub(" ", data)
+        text = _WIDE_SPACE.sub(" ", data)
         if self.is_after_space:
             text = text.lstrip(" ")
         if text:

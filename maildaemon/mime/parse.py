@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from maildaemon.core import automatic, body, sender
 from maildaemon.core.address import Person
@@ -58,34 +60,42 @@ def header_only(content: bytes, reason: str) -> Message:
     """Read no more than the beginning of the header, in little time and memory. Never raises."""
     try:
         found, _ = headers.split(content[: bounds.VALUE_BYTES])
-        message = _from_headers(found)
-        return replace(message, is_header_only=True, defects=(reason, *message.defects)[: bounds.DEFECTS])
+        message = _envelope(found)
+        return replace(
+            message,
+            is_header_only=True,
+            defects=(reason, *message.defects)[: bounds.DEFECTS],
+            automatic=_automatic(found, *_declared(found), message.sender),
+            author=_author(found, message, (), None),
+        )
     except (Exception, RecursionError):  # the last net: the raw bytes are kept, so nothing is lost
         return Message(is_header_only=True, defects=(reason, "the header could not be read"))
 
 
 def _read(content: bytes) -> Message:
     root = structure.read(content)
-    message = _from_headers(root.headers)
+    message = _envelope(root.headers)
     contents = _Contents()
     contents.gather(root)
     text, quoted = contents.text()
     name = message.sender.name if message.sender else None
     is_forward = sender.is_forward_subject(message.subject)
     lines = body.split(text, quoted=quoted, author=name, is_forward=is_forward)
-    message = replace(
+    kind = _automatic(root.headers, root.content_type, root.parameters, message.sender)
+    attached = contents.letter_from() if kind is not Automatic.BOUNCE else None
+    return replace(
         message,
         text=text,
         lines=lines,
         attachments=tuple(contents.attachments),
         defects=tuple(dict.fromkeys((*message.defects, *contents.defects)))[: bounds.DEFECTS],
-        automatic=_automatic(root.headers, root.content_type, root.parameters, message.sender),
+        automatic=kind,
+        author=_author(root.headers, message, lines, attached),
     )
-    return replace(message, author=_author(root.headers, message))
 
 
-def _from_headers(found: Headers) -> Message:
-    """Give what the header block alone tells."""
+def _envelope(found: Headers) -> Message:
+    """Give what single fields of the header tell; `automatic` and `author` follow from several of them."""
     defects = list(found.defects)
     defects.extend(f"the header has {name} more than once" for name in _ONCE if len(found.all(name)) > 1)
     senders, problems = addresses.read(found.all("from")[:1], "From")
@@ -102,7 +112,7 @@ def _from_headers(found: Headers) -> Message:
     sent_at = date.read(found.text("date"))
     if sent_at is None and found.first("date") is not None:
         defects.append("Date cannot be read")
-    message = Message(
+    return Message(
         message_id=headers.message_id(found.first("message-id") or b""),
         in_reply_to=headers.parent_id(found.first("in-reply-to") or b""),
         references=headers.ids(found.first("references") or b""),
@@ -115,9 +125,7 @@ def _from_headers(found: Headers) -> Message:
         # RFC 5321 4.4: each server puts its line on top, and the time behind the last semicolon.
         relayed_at=date.read(found.text("received").rpartition(";")[2]),
         defects=tuple(dict.fromkeys(defects)),
-        automatic=_automatic(found, *_declared(found), senders[0] if senders else None),
     )
-    return replace(message, author=_author(found, message))
 
 
 def _declared(found: Headers) -> tuple[str, dict[str, str]]:
@@ -129,7 +137,7 @@ def _automatic(
     found: Headers, content_type: str, parameters: dict[str, str], person: Person | None
 ) -> Automatic | None:
     values = {
-        name: tuple(map(headers.text, found.all(name)[:5])) for name in automatic.HEADERS if found.all(name)
+        name: tuple(map(headers.text, given[:5])) for name in automatic.HEADERS if (given := found.all(name))
     }
     return automatic.recognise(
         values,
@@ -139,19 +147,20 @@ def _automatic(
     )
 
 
-def _author(found: Headers, message: Message) -> Author | None:
+def _author(
+    found: Headers, message: Message, lines: Sequence[body.Line], attached: Person | None
+) -> Author | None:
     original: Person | None = None
     for name in ("x-original-from", "x-original-sender"):
         persons, _ = addresses.read(found.all(name)[:1], name)
         original = original or (persons[0] if len(persons) == 1 else None)
-    attached = [part.sender for part in message.attachments if part.content_type in _LETTERS]
     return sender.author(
         message.sender,
         message.subject,
-        lines=message.lines,
+        lines=lines,
         reply_to=message.reply_to,
         original=original,
-        attached=attached[0] if len(attached) == 1 and message.automatic is not Automatic.BOUNCE else None,
+        attached=attached,
     )
 
 
@@ -170,6 +179,7 @@ class _Contents:
     chosen: list[Part] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    _decoded: dict[int, str] = field(default_factory=dict)
     _known: dict[int, _Text] = field(default_factory=dict)
 
     def gather(self, root: Part) -> None:
@@ -200,15 +210,29 @@ class _Contents:
     def _best(self, branches: list[list[Part]]) -> list[Part] | None:
         plain = [b for b in branches if all(leaf.content_type != "text/html" for leaf in b)]
         rich = [b for b in branches if b not in plain]
-        shown = max((sum(len(self._text(leaf).text) for leaf in branch) for branch in rich), default=0)
+        for leaf in chain.from_iterable(rich):
+            self._characters(leaf)  # the defects of a version that is not shown are told, too
         for branch in plain:
             text = "\n".join(self._text(leaf).text for leaf in branch).strip()
-            is_excuse = len(text) < 300 and shown > 3 * len(text) and _NO_HTML.search(text) is not None
-            if text and not is_excuse:
+            if text and not self._is_excuse(text, rich):
                 return branch
         return next((b for b in rich if any(self._text(leaf).text.strip() for leaf in b)), None) or (
             branches[0] if branches else None
         )
+
+    def _is_excuse(self, text: str, rich: list[list[Part]]) -> bool:
+        """Tell whether a plain text only says that the program shows no HTML, which says much more.
+
+        What HTML shows is found out last: that is the costliest part of reading a message.
+        """
+        if len(text) >= 300 or not _NO_HTML.search(text):
+            return False
+        return any(sum(len(self._text(leaf).text) for leaf in branch) > 3 * len(text) for branch in rich)
+
+    def letter_from(self) -> Person | None:
+        """Give From of the only attached letter, or None."""
+        senders = [part.sender for part in self.attachments if part.content_type in _LETTERS]
+        return senders[0] if len(senders) == 1 else None
 
     def text(self) -> tuple[str, frozenset[int]]:
         """Give the texts joined, a blank line between them, and the numbers of their marked lines."""
@@ -236,27 +260,23 @@ class _Contents:
     def _text(self, part: Part) -> _Text:
         known = self._known.get(id(part))
         if known is None:
-            known = self._known[id(part)] = self._decoded(part)
+            known = self._known[id(part)] = _shown(part, self._characters(part))
         return known
 
-    def _decoded(self, part: Part) -> _Text:
-        content = part.decoded()
-        label = part.charset
-        if part.content_type == "text/html" and not label:
-            meta = _META_CHARSET.search(content[:2048])
-            label = meta[1].decode("ascii") if meta else None
-        text, defect = charset.decode(content, label)
-        if defect:
-            self.defects.append(defect)
-        text = _lines(text)
-        if part.content_type == "text/html":
-            shown = html.shown(text)
-            return _Text(_lines(shown.text), shown.quoted)
-        if part.content_type == "text/enriched":
-            return _Text(_TAG.sub("", text))
-        if part.parameters.get("format", "").lower() == "flowed":
-            text = flowed.joined(text, without_space=part.parameters.get("delsp", "").lower() == "yes")
-        return _Text(text)
+    def _characters(self, part: Part) -> str:
+        """Give the content of a text part as it was written, mark-up included."""
+        known = self._decoded.get(id(part))
+        if known is None:
+            content = part.decoded()
+            label = part.charset
+            if part.content_type == "text/html" and not label:
+                meta = _META_CHARSET.search(content[:2048])
+                label = meta[1].decode("ascii") if meta else None
+            text, defect = charset.decode(content, label)
+            if defect:
+                self.defects.append(defect)
+            known = self._decoded[id(part)] = text
+        return known
 
     def _attach(self, part: Part) -> None:
         name, person = part.name, None
@@ -275,6 +295,19 @@ class _Contents:
                 sender=person,
             )
         )
+
+
+def _shown(part: Part, text: str) -> _Text:
+    """Give what a person sees of a text part."""
+    text = _lines(text)
+    if part.content_type == "text/html":
+        shown = html.shown(text)
+        return _Text(_lines(shown.text), shown.quoted)
+    if part.content_type == "text/enriched":
+        return _Text(_TAG.sub("", text))
+    if part.parameters.get("format", "").lower() == "flowed":
+        text = flowed.joined(text, without_space=part.parameters.get("delsp", "").lower() == "yes")
+    return _Text(text)
 
 
 def _is_embedded(part: Part) -> bool:
@@ -297,6 +330,9 @@ def _sole_named(root: Part) -> list[Part]:
 
 def _lines(text: str) -> str:
     """Give the text with plain line ends and without control characters, tabs kept."""
+    plain = text.replace("\r\n", "\n")
+    if plain.replace("\n", "").replace("\t", "").replace("\u00a0", "").isprintable():
+        return plain  # nothing is left that the patterns could find; they cost twenty times as much
     if "\r" in text or not text.isascii() or "\x0c" in text:
         text = _BREAKS.sub("\n", text)
     return charset.scalar(_CONTROLS.sub("", text))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maildaemon.core import body
+from maildaemon.core import body, quotation
 from maildaemon.core.body import Line, Zone
 
 CORPUS = Path(os.environ.get("MAILDAEMON_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
@@ -144,13 +144,61 @@ def test_the_lines_are_the_text_again(pieces: list[str], marked: set[int]) -> No
     assert all((line.zone is Zone.BLANK) == (not line.text.strip()) for line in found)
 
 
+LINES = st.sampled_from(PIECES) | st.text(alphabet=" \t*_-=~>#—–|:：&gt;@<.a1Å²\u00a0\ufeff", max_size=14)
+SAID = st.sampled_from(
+    [
+        "On Mon, Jan 1, 2020 X",
+        "skrev Bo Ek:",
+        "> wrote:",
+        "<bo@annan.example>: *",
+        "1 jan 2020",
+        "Bo skrev_：",
+    ]
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(LINES)
+def test_a_line_that_is_passed_over_is_no_mark_rule_frame_title_or_label(line: str) -> None:
+    if quotation._is_running(line):
+        assert not quotation.is_marked(line)
+        assert not quotation._RULE.match(line)
+        assert quotation._announcement(line) is None
+        assert not line.strip(" \t>*").startswith("----")
+        assert quotation.label(line) is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(SAID | LINES, min_size=1, max_size=8))
+def test_no_announcement_starts_where_none_is_looked_for(lines: list[str]) -> None:
+    near = quotation._near_colon(lines)
+    for number in range(len(lines)):
+        assert number in near or not quotation.is_announcement(lines, number)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("> a", "a"),
+        (">>  > a", "a"),
+        ("&gt; &gt;> a", "a"),
+        (" a", "a"),
+        ("    > a", "   > a"),
+        (">", ""),
+        ("", ""),
+    ],
+)
+def test_marks_are_taken_off_a_line(line: str, text: str) -> None:
+    assert quotation.unmarked(line) == text
+
+
 @pytest.mark.parametrize(
     "piece",
     [
         "On ", "Den ", "-", "<", " ", ">", "\n", "On Mon, Jan 1, 2020\n", "From: a\n", "To: a\n",
         "> \n", "Mvh\n", "-- \n",
         "_____\n", "0", "a@", "wrote:\n", "Skickat: x\n", "a\n", "(0", "www.", "On x\ny\nwrote:\n",
-        "-----Original Message-----\n",
+        "-----Original Message-----\n", ":\n", "1 jan 2020\n1\n1\n:\n", "#:\n", "a:\n",
     ],
 )  # fmt: skip
 def test_a_megabyte_of_hostile_text_takes_little_time(piece: str) -> None:

@@ -144,7 +144,9 @@ def test_messages_only_make_moves_that_are_allowed_and_settle_at_once(
     closed_at = None if closed is None else at(closed)
     summary = cases.summarise(some)
     after = cases.state_after(state, summary, closed_at=closed_at)
-    assert after is state or after in MOVES[state]
+    # A question and our answer to it may be filed together: the case was open in between.
+    by_way_of_open = MOVES[State.OPEN] if State.OPEN in MOVES[state] else frozenset[State]()
+    assert after is state or after in MOVES[state] | by_way_of_open
     assert after not in {S, A} or after is state
     if after is not State.CLOSED:
         assert cases.state_after(after, summary, closed_at=None) is after
@@ -174,6 +176,7 @@ WE_WROTE = cases.summarise([event(10, Direction.OUTBOUND)])
         (State.CLOSED, ASKED, 5, State.OPEN),
         (State.CLOSED, ANSWERED, 15, State.CLOSED),
         (State.CLOSED, ASKED_AGAIN, 25, State.OPEN),
+        (State.CLOSED, ANSWERED, 5, State.WAITING),
         (State.CLOSED, SILENT, 5, State.CLOSED),
         (State.CLOSED, WE_WROTE, 5, State.CLOSED),
         *[(state, ASKED_AGAIN, None, state) for state in sorted(FINAL)],

@@ -36,6 +36,13 @@ def test_a_forward_marker_is_enough() -> None:
     assert found == Author(BO, AuthorBecause.FORWARD)
 
 
+def test_a_forward_marker_deep_in_what_is_quoted_was_written_by_somebody_else() -> None:
+    quoted = "".join(f"> rad {number}\n" for number in range(4))
+    marked = "> -------- Vidarebefordrat meddelande --------\n> " + BLOCK.replace("\n", "\n> ")
+    assert author("Faktura", quoted + marked) == Author(ANNA, AuthorBecause.FROM)
+    assert author("Faktura", quoted[len("> rad 0\n") :] + marked) == Author(BO, AuthorBecause.FORWARD)
+
+
 @pytest.mark.parametrize("subject", ["SV: Faktura", "Re: Faktura", "Faktura", "Re: VB: Faktura"])
 def test_an_answer_is_of_its_sender(subject: str) -> None:
     assert author(subject, f"Tack!\n\n{BLOCK}") == Author(ANNA, AuthorBecause.FROM)

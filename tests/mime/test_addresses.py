@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maildaemon.core.address import Person
 from maildaemon.mime import addresses, headers
 
 
@@ -68,6 +71,45 @@ def test_every_address_has_a_sign_and_no_control_character(value: str) -> None:
         assert "@" in address
         assert address.isprintable()
         assert name is None or name.isprintable()
+
+
+NAMES = ["", "Anna ", "Anna  Lind ", '"Lind, Anna" ', '"" ', "'A' ", "=?utf-8?q?a=40b=2Ec?= ", "Å. \u00a0 "]
+MAILBOXES = ["<a@b.example>", "<a.b+c=d@x-y.z>", "a@b.example", "", "<a@b", "<Å@b.example>", "a..b@c", "@"]
+PIECES = [
+    *"ab@<>(),;:\\[]=?. \t\"'\0åq\x7f\x85\u2028\ud800",
+    "a@b.c",
+    "<a@b.c>",
+    '"a, b"',
+    "=?utf-8?q?a=2Cb?=",
+]
+LISTS = st.lists(st.builds(str.__add__, st.sampled_from(NAMES), st.sampled_from(MAILBOXES)), max_size=4)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(LISTS.map(", ".join) | st.lists(st.sampled_from(PIECES), max_size=10).map("".join))
+def test_a_list_of_the_common_form_gives_what_the_library_gives(value: str) -> None:
+    persons = addresses.plain_list(value)
+    if persons is not None:
+        defects: list[str] = []
+        assert (persons, []) == (addresses.any_list(value, "To", defects), defects)
+
+
+def test_a_list_of_the_common_form_is_known_as_such() -> None:
+    found = addresses.plain_list('a@x.example, "Lind, Anna" <b@x.example>,, Bo Å. Ek <c@x.example>, ')
+    assert found == [
+        Person(None, "a@x.example"),
+        Person("Lind, Anna", "b@x.example"),
+        Person("Bo Å. Ek", "c@x.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "piece", [",", " ", '"', '"a" ', "a ", "a.", "a@", "a@a.", "a@b.c ", "a@b.c,", "a <a@b>,"]
+)
+def test_a_long_list_takes_time_linear_in_its_length(piece: str) -> None:
+    begin = time.process_time()
+    addresses.plain_list(piece * (200_000 // len(piece)) + ":")
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize(

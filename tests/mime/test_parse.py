@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,6 +114,54 @@ def test_an_unnamed_inline_image_is_an_attachment() -> None:
     assert message.text == "Hej"
     (image,) = message.attachments
     assert (image.content_type, image.size, image.inline) == ("image/png", 8, True)
+
+
+ALTERNATIVE = """From: a@b.example
+Content-Type: multipart/alternative; boundary=b
+
+--b
+Content-Type: text/plain; charset=utf-8
+
+{plain}
+--b
+Content-Type: text/html; charset=utf-8
+
+{html}
+--b--
+"""
+
+
+def test_an_html_version_that_is_not_shown_still_tells_what_is_wrong_with_it() -> None:
+    raw = ALTERNATIVE.format(plain="Skrivaren står.", html="<p>Skrivaren st\udce5r.</p>")
+    message = parse.read(raw.encode("utf-8", "surrogateescape"))
+    assert message.text == "Skrivaren står."
+    assert message.defects == ("the text is not in its declared charset utf-8",)
+
+
+@pytest.mark.parametrize(
+    ("plain", "html", "is_html"),
+    [
+        ("Your program does not support HTML.", "<p>" + "Skrivaren står. " * 20 + "</p>", True),
+        ("Your program does not support HTML.", "<p>Skrivaren.</p>", False),
+        ("Skrivaren står.", "<p>" + "Skrivaren står. " * 20 + "</p>", False),
+        ("", "<p>Skrivaren.</p>", True),
+    ],
+)
+def test_html_is_the_text_where_the_plain_version_is_empty_or_an_excuse(
+    plain: str, html: str, is_html: bool
+) -> None:
+    text = parse.read(ALTERNATIVE.format(plain=plain, html=html).encode()).text
+    assert text.startswith("Skrivaren") if is_html else text == plain
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet="ab \t\n\r\0\x0b\x0c\x1c\x7f\x85\xa0\xad\u2028\u2029\ufeff\ud800åš😀", max_size=12))
+def test_line_ends_become_line_feeds_and_control_characters_go(text: str) -> None:
+    broken = re.sub("\r\n?|[\u2028\u2029\x85\x0c]", "\n", text)
+    kept = [
+        sign for sign in broken if sign in "\n\t" or (unicodedata.category(sign) != "Cc" and sign != "\ufeff")
+    ]
+    assert parse._lines(text) == "".join(kept).replace("\ud800", "\ufffd")
 
 
 def test_the_name_of_an_attachment_leads_nowhere() -> None:
@@ -244,6 +294,9 @@ def test_over_a_bound_of_structure_only_the_header_is_read(name: str) -> None:
         b"Content-Type: text/html\r\n\r\n" + b"<div>" * 200_000,
         b"Content-Type: text/html\r\n\r\n<p " + b" ".join(b"a%d=1" % n for n in range(50_000)) + b">x",
         b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 200_000 + b"\xff",
+        b"From: a@b.example\r\nSubject: VB: x\r\n\r\n" + b">" * 1_000_000,
+        b"From: a@b.example\r\nSubject: VB: x\r\n\r\n" + b"> &gt;\r\n" * 100_000,
+        b"From: a@b.example\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + b"\xc3\x84\r\x00" * 250_000,
     ],
     ids=[
         "to",
@@ -257,6 +310,9 @@ def test_over_a_bound_of_structure_only_the_header_is_read(name: str) -> None:
         "divs",
         "attributes",
         "codec",
+        "marks",
+        "lines of marks",
+        "controls",
     ],
 )
 def test_hostile_letters_take_little_time(content: bytes) -> None:
