@@ -21,7 +21,7 @@ def demo(
 ) -> None:
     """Play the main job from end to end, each step checked; exit 0 only if every step held."""
     try:
-        from maildaemon.demo import story  # noqa: F401
+        from maildaemon.demo import story  # noqa: F401  to learn whether it can be imported
     except ModuleNotFoundError as error:
         problem = f"the demo's servers are not installed ({error.name} is missing)"
         raise ConfigError(

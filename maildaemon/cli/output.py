@@ -19,8 +19,9 @@ DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def json_line(value: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(jsonable.dumps(value) + "\n")
+    """Print one line of JSON, in UTF-8 whatever the terminal's character set (RFC 8259 8.1)."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(jsonable.dumps(value).encode() + b"\n")
 
 
 def line(text: str) -> None:

@@ -143,10 +143,9 @@ def _add_organisations(connection: Connection, domains: Iterable[str]) -> dict[s
     ordered = sorted(domains)
     if not ordered:
         return {}
-    numbers = connection.execute(
-        insert(ORGANISATIONS).returning(ORGANISATIONS.c.id, sort_by_parameter_order=True),
-        [{"name": domain, "source": "domain"} for domain in ordered],
-    ).scalars()
+    numbers = statement.insert_numbered(
+        connection, ORGANISATIONS, [{"name": domain, "source": "domain"} for domain in ordered]
+    )
     added = dict(zip(ordered, numbers, strict=True))
     connection.execute(
         insert(ORGANISATION_DOMAINS),
@@ -204,9 +203,7 @@ def _open_cases(
         summary = cases.summarise(some)
         state = cases.state_after(State.NEW, summary, closed_at=None)
         rows.append({"mailbox_id": mailbox, **_summary_columns(summary), "state": state.value})
-    inserted = connection.execute(
-        insert(CASES).returning(CASES.c.id, sort_by_parameter_order=True), rows
-    ).scalars()
+    inserted = statement.insert_numbered(connection, CASES, rows)
     return dict(zip(events, inserted, strict=True))
 
 
@@ -284,9 +281,7 @@ def _write_messages(
         }
         for placement in placements
     ]
-    inserted = connection.execute(
-        insert(MESSAGES).returning(MESSAGES.c.id, sort_by_parameter_order=True), rows
-    ).scalars()
+    inserted = statement.insert_numbered(connection, MESSAGES, rows)
     digests = (placement.arrival.digest for placement in placements)
     return dict(zip(digests, inserted, strict=True))
 

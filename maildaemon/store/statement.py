@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 Item = TypeVar("Item")
@@ -34,6 +34,21 @@ def insert_or_replace(
         taken = {column: insert.excluded[column] for column in columns}
         elements = list(key) if key is not None else [column.name for column in table.primary_key]
         connection.execute(insert.on_conflict_do_update(index_elements=elements, set_=taken), rows)
+
+
+def insert_numbered(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows into a table numbered by `id`, and give their numbers in the same order."""
+    if not rows:
+        return []
+    if connection.dialect.name != "sqlite":
+        inserting = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        return list(connection.execute(inserting, rows).scalars())
+    # SQLite would be asked for every row by itself. It has one writer, who may as well count.
+    last: int = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    numbers = list(range(last + 1, last + 1 + len(rows)))
+    numbered = [{**row, "id": number} for number, row in zip(numbers, rows, strict=True)]
+    connection.execute(insert(table), numbered)
+    return numbers
 
 
 def in_lists(values: Iterable[Item]) -> Iterator[list[Item]]:
