@@ -1,3 +1,5 @@
+"""Answers of servers as values: FETCH, LIST, SEARCH, STATUS."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

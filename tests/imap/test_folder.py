@@ -1,3 +1,5 @@
+"""Which folder holds sent mail."""
+
 from __future__ import annotations
 
 import pytest

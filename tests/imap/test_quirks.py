@@ -1,3 +1,5 @@
+"""What servers mean by their refusals."""
+
 from __future__ import annotations
 
 import pytest

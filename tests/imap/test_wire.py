@@ -1,3 +1,5 @@
+"""Framing and parsing of what a server sends, whatever it sends."""
+
 from __future__ import annotations
 
 import time
