@@ -118,6 +118,12 @@ def served(app: App) -> tuple[Served, ...]:
     )
 
 
+def served_as(app: App, name: str) -> Served:
+    """Give one mailbox with its account by its name; raises NotFound naming those that there are."""
+    mailbox = app.mailbox(name)
+    return next(one for one in served(app) if one.mailbox.name == mailbox.name)
+
+
 def _account(mailbox: Mailbox, section: ImapSection, environ: Mapping[str, str]) -> Account:
     return Account(
         host=section.host,

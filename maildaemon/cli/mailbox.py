@@ -1,11 +1,11 @@
-"""``mailbox``: the mailboxes of the configuration, and the import of their history."""
+"""``mailbox``: the mailboxes of the configuration, their history, and whether all of their mail is here."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +14,12 @@ import typer
 from maildaemon.cli.output import AsJson, json_line, line, remark, table
 
 if TYPE_CHECKING:
+    from maildaemon.core.errors import MaildaemonError
     from maildaemon.services.intake import Outcome
 
 app = typer.Typer(help="The mailboxes.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the mailbox in the configuration.")]
 
 TOLD_EVERY_SECONDS = 5.0
 SKIPPED_SHOWN = 20
@@ -90,6 +93,67 @@ def import_(
             messages = (one.message for one in found)
             outcome = asyncio.run(history.take(intake, mailbox, messages, told=_teller()))
     _tell(name, outcome, skipped, seconds=time.monotonic() - began, as_json=as_json)
+
+
+@app.command()
+def reconcile(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Compare server and store, folder by folder, and mend what differs; exit 1 if mail was missing.
+
+    Works while the daemon runs. What is missing is fetched and filed, what has left a folder is marked.
+    """
+    from maildaemon import app as wiring
+    from maildaemon.daemon import log
+    from maildaemon.daemon import reconcile as comparing
+
+    log.configure(is_quiet=True)
+    with wiring.opened(wiring.settings(context.obj.config_path)) as opened:
+        served = wiring.served_as(opened, name)
+        with wiring.intake(opened) as intake:
+            result = asyncio.run(comparing.run(served, intake))
+    _tell_folders([comparing.told(report) for report in result.reports], result.failures, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def rescan(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Read all folders again from the first message; what is known stays, what was missed is filed.
+
+    Works while the daemon runs.
+    """
+    from maildaemon import app as wiring
+    from maildaemon.daemon import log
+    from maildaemon.daemon import rescan as reading
+
+    log.configure(is_quiet=True)
+    with wiring.opened(wiring.settings(context.obj.config_path)) as opened:
+        served = wiring.served_as(opened, name)
+        with wiring.intake(opened) as intake:
+            result = asyncio.run(reading.run(served, intake))
+    rows = [
+        {
+            "folder": folder,
+            "fetched": outcome.fetched,
+            "filed": outcome.filed,
+            "known": outcome.known,
+            "quarantined": outcome.quarantined,
+        }
+        for folder, outcome in result.folders.items()
+    ]
+    _tell_folders(rows, result.failures, as_json=as_json)
+    if result.failures:
+        raise typer.Exit(result.failures[0].exit_code)
+
+
+def _tell_folders(
+    rows: Sequence[Mapping[str, Any]], failures: Iterable[MaildaemonError], *, as_json: bool
+) -> None:
+    for failure in failures:
+        remark(str(failure))
+    if as_json:
+        json_line(rows)
+    elif rows:
+        headings = [key.replace("_", " ") for key in rows[0]]
+        table(headings, [list(row.values()) for row in rows])
 
 
 def _tell(name: str, outcome: Outcome, skipped: list[Path], *, seconds: float, as_json: bool) -> None:

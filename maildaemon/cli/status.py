@@ -18,6 +18,7 @@ COLUMNS = {
     "backlog": "backlog",
     "quarantined": "quarantined",
     "trouble": "failed",
+    "warning": "warning",
 }
 """Headings of the table, and the keys of the JSON that stand below them."""
 
@@ -33,7 +34,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         json_line(found)
     else:
-        line(f"maildaemon {found['version']}, process {found['pid']}, since {_local(found['started_at'])}")
+        since = datetime.fromisoformat(found["started_at"]).astimezone()
+        line(f"maildaemon {found['version']}, process {found['pid']}, since {since:%Y-%m-%d %H:%M}")
         table(list(COLUMNS), [[_shown(key, row[key]) for key in COLUMNS.values()] for row in mailboxes])
     if found["reload_failed"] or any(row["failed"] for row in mailboxes):
         raise typer.Exit(1)

@@ -6,12 +6,15 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from maildaemon.app import Served, connect, now
 from maildaemon.core.errors import Exit, MaildaemonError, NotFound
 from maildaemon.core.mailbox import FolderRole
 from maildaemon.daemon import reading, watcher
 from maildaemon.daemon.progress import Progress
+from maildaemon.daemon.suspicion import Suspicion
+from maildaemon.imap.session import Session
 from maildaemon.services.intake import Intake, Outcome
 
 MAILBOXES_AT_ONCE = 20
@@ -63,18 +66,37 @@ async def run(served: Sequence[Served], intake: Intake) -> Summary:
 
 
 async def _read(one: Served, intake: Intake, result: Pass) -> None:
+    waiting = watcher.folders(one.mailbox)
+    suspicion = Suspicion()
+
+    async def read_on(session: Session) -> None:
+        while waiting:
+            await _read_folder(session, one, intake, result, suspicion, *waiting[0])
+            suspicion.begin_anew()
+            waiting.pop(0)
+
     try:
-        async with connect(one.account) as session:
-            for name, role in watcher.folders(one.mailbox):
-                progress = Progress(one.mailbox.name, name, role, now)
-                try:
-                    folder = await reading.find(session, one.mailbox, progress)
-                    await reading.catch_up(session, one.mailbox, folder, intake, progress)
-                except NotFound as error:
-                    # One folder is missing; the others are there. Not every mailbox has a Sent folder.
-                    if role is not FolderRole.SENT or one.mailbox.sent is not None:
-                        result.failures.append(error)
-                finally:
-                    result.outcome += progress.outcome
+        await reading.patiently(partial(connect, one.account), suspicion, read_on)
     except MaildaemonError as error:
         result.failures.append(error)
+
+
+async def _read_folder(
+    session: Session,
+    one: Served,
+    intake: Intake,
+    result: Pass,
+    suspicion: Suspicion,
+    name: str,
+    role: FolderRole,
+) -> None:
+    progress = Progress(one.mailbox.name, name, role, now)
+    try:
+        folder = await reading.find(session, one.mailbox, progress)
+        await reading.catch_up(session, one.mailbox, folder, intake, progress, suspicion=suspicion)
+    except NotFound as error:
+        # One folder is missing; the others are there. Not every mailbox has a Sent folder.
+        if role is not FolderRole.SENT or one.mailbox.sent is not None:
+            result.failures.append(error)
+    finally:
+        result.outcome += progress.outcome

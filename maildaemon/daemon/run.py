@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import resource
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -22,14 +25,22 @@ from maildaemon.app import App, Served
 from maildaemon.config.schema import Settings
 from maildaemon.core import jsonable
 from maildaemon.core.errors import ConfigError, Fault, MaildaemonError, TemporaryError
-from maildaemon.daemon import control, schedule, watcher
+from maildaemon.daemon import control, reconcile, schedule, watcher
 from maildaemon.daemon.progress import Activity, Progress
 from maildaemon.daemon.systemd import Notifier
 from maildaemon.daemon.watcher import Watcher
+from maildaemon.imap.account import Account
+from maildaemon.imap.session import Session
 from maildaemon.services.intake import Intake
 from maildaemon.store import quarantine
 
 log = structlog.get_logger()
+
+THREADS = 128
+"""For calls that only block: host names and secrets; a thread is made when it is needed."""
+
+OWN_FILES = 48
+"""Open files for the store, the processes that read, status and configuration; about half of them in use."""
 
 STATUS_SECONDS = 5.0
 """How often the service manager is told the status, where it asks for no quicker sign of life."""
@@ -75,15 +86,22 @@ class Daemon:
         self._reload_failure: str | None = None
         self._quarantined: dict[str, int] = {}
         self._stop = asyncio.Event()
+        self._room = sys.maxsize
+        """Connections that may still be opened."""
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
         loop = asyncio.get_running_loop()
+        # The default has six threads on two cores: as many host names that are slow to resolve, or commands
+        # that are slow to print a password, would hold up every other mailbox.
+        loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="slow-call"))
+        self._room = _files_allowed() - OWN_FILES
         hangup = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
-        scheduler = schedule.start(schedule.JOBS, timezone=ZoneInfo(self._app.settings.daemon.timezone))
+        jobs = schedule.table(reconcile=self._reconcile)
+        scheduler = schedule.start(jobs, timezone=ZoneInfo(self._app.settings.daemon.timezone))
         server = await control.serve(self._socket_dir, self.status)
         try:
             async with asyncio.TaskGroup() as group:
@@ -134,6 +152,9 @@ class Daemon:
         sentence = f"Serving {count} {'mailbox' if count == 1 else 'mailboxes'}"
         if self._reload_failure is not None:
             sentence += "; the changed configuration has faults, the last good one is in use"
+        set_aside = sum(self._quarantined.get(name, 0) for name in self._mailboxes)
+        if set_aside:
+            sentence += f"; {set_aside} in the quarantine"
         return f"{sentence}; {len(failed)} in trouble: {failed[0]}" if failed else sentence
 
     def _watchers(self) -> Iterator[Watcher]:
@@ -157,6 +178,7 @@ class Daemon:
             "lag_seconds": next((one.last_lag_seconds for one in folders if one.last_lag_seconds), None),
             "failed": next((one.failure for one in folders if one.failure is not None), None),
             "quarantined": self._quarantined.get(name, 0),
+            "warning": _warning(self._quarantined.get(name, 0)),
             "folders": [progress.as_json() for progress in folders],
         }
 
@@ -177,7 +199,7 @@ class Daemon:
         watchers = [
             Watcher(
                 served.mailbox,
-                partial(app.connect, served.account),
+                partial(self._connect, served.account),
                 self._intake,
                 Progress(served.mailbox.name, name, role, app.now),
             )
@@ -186,6 +208,21 @@ class Daemon:
         name = served.mailbox.name
         tasks = [group.create_task(one.run(), name=f"watch:{name}:{one.progress.folder}") for one in watchers]
         return _Served(served, watchers, tasks)
+
+    @asynccontextmanager
+    async def _connect(self, account: Account) -> AsyncIterator[Session]:
+        """Open a session, as long as enough files are left for everything that is no session."""
+        if self._room < 1:
+            raise TemporaryError(
+                f"{account.peer}: this process may open no more connections; raise its limit on open files "
+                "(LimitNOFILE= of the service) to more than one for each watched folder"
+            )
+        self._room -= 1
+        try:
+            async with app.connect(account) as session:
+                yield session
+        finally:
+            self._room += 1
 
     async def _follow_hangups(self, group: asyncio.TaskGroup, hangup: asyncio.Event) -> None:
         while True:
@@ -203,6 +240,10 @@ class Daemon:
             except MaildaemonError as error:
                 self._reload_failure = str(error)
                 log.warning("reload_refused", reason=str(error))
+            except Exception as error:
+                # A bug of ours, or a process without room for another file: the mailboxes are served on.
+                self._reload_failure = str(error) or type(error).__name__
+                log.exception("reload_bug")
             self._notifier.ready(self.sentence())
 
     def _refuse_unchangeable(self, settings: Settings) -> None:
@@ -237,15 +278,36 @@ class Daemon:
             self._notifier.status(self.sentence())
             await asyncio.sleep(pause)
 
+    async def _reconcile(self) -> None:
+        await reconcile.every(app.served(self._app), self._intake)
+
     async def _count_quarantined(self) -> None:
         try:
             self._quarantined = await self._app.database.read(quarantine.counts)
         except MaildaemonError as error:
             # Whoever files next meets the same fault, and says so for its mailbox.
             log.warning("status_incomplete", reason=str(error))
+        except Exception:
+            # A bug of ours in what is only told must not end the watch over the mailboxes.
+            log.exception("status_bug")
+
+
+def _files_allowed() -> int:
+    """Let this process open as many files as it may, and give their number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
 
 
 _WORST = (Activity.WATCHING, Activity.READING, Activity.CONNECTING, Activity.FAILED)
+
+
+def _warning(quarantined: int) -> str | None:
+    if not quarantined:
+        return None
+    what = "1 message is" if quarantined == 1 else f"{quarantined} messages are"
+    return f"{what} in the quarantine; look with `maildaemon quarantine list`"
 
 
 def _latest(times: Iterable[datetime | None]) -> datetime | None:

@@ -24,9 +24,13 @@ class Job:
     work: Callable[[], Awaitable[None]]
 
 
-JOBS: tuple[Job, ...] = ()
-"""No duty hangs on the calendar yet. What must not be missed hangs on due dates in the database, and a job
-only looks for what is due: a tick that never came is then made good by the next one."""
+def table(*, reconcile: Callable[[], Awaitable[None]]) -> tuple[Job, ...]:
+    """Give the jobs of the daemon.
+
+    What must not be missed hangs on what the database and the server hold, and a job only looks: a tick that
+    never came is then made good by the next one.
+    """
+    return (Job("reconcile", "17 4 * * *", reconcile),)
 
 
 def start(jobs: tuple[Job, ...], *, timezone: ZoneInfo) -> AsyncIOScheduler:

@@ -7,6 +7,10 @@ import socket
 import time
 from collections.abc import Mapping
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class Notifier:
     """Sends state to the service manager; does nothing where there is none."""
@@ -43,8 +47,12 @@ class Notifier:
             return
         # A leading @ stands for the abstract namespace (unix(7)).
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto(state.encode(), address)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.sendto(state.encode(), address)
+        except OSError as error:
+            # The mailboxes matter more than the telling; a service manager that hears nothing acts by itself.
+            log.warning("service_manager_not_told", state=state.partition("=")[0], reason=str(error))
 
 
 def _line(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import structlog
@@ -14,11 +12,11 @@ from maildaemon.core.errors import MaildaemonError, NotFound, PermanentError
 from maildaemon.core.mailbox import FolderRole, Mailbox
 from maildaemon.daemon import reading
 from maildaemon.daemon.progress import Activity, Progress
+from maildaemon.daemon.reading import Connect
+from maildaemon.daemon.suspicion import Suspicion
 from maildaemon.imap import backoff
 from maildaemon.imap.session import Session
 from maildaemon.services.intake import Intake
-
-Connect = Callable[[], AbstractAsyncContextManager[Session]]
 
 log = structlog.get_logger()
 
@@ -39,6 +37,7 @@ class Watcher:
         self.progress = progress
         self._log = log.bind(mailbox=mailbox.name, folder=progress.folder)
         self._failures = 0
+        self._suspicion = Suspicion()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -46,6 +45,8 @@ class Watcher:
             try:
                 await self._watch()
             except MaildaemonError as error:
+                if self._suspicion.is_narrowing():
+                    self._failures = 0  # the later messages must not wait long for the one that is sought
                 await self._pause(error)
             except Exception as error:
                 # A bug of ours must not end the watch over a mailbox: it is told with its traceback.
@@ -57,7 +58,14 @@ class Watcher:
         async with self._connect() as session:
             folder = await reading.find(session, self._mailbox, self.progress)
             while True:
-                await reading.catch_up(session, self._mailbox, folder, self._intake, self.progress)
+                await reading.catch_up(
+                    session,
+                    self._mailbox,
+                    folder,
+                    self._intake,
+                    self.progress,
+                    suspicion=self._suspicion,
+                )
                 self._failures = 0
                 await self._await_news(session)
 

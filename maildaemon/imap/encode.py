@@ -15,6 +15,7 @@ _SHIFTED = re.compile("[^\x20-\x7e]+|&")
 _FLAG = re.compile(r"\\?[A-Za-z0-9$_.-]+")
 _RANGE = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?")
 LARGEST_UID = 2**32 - 1
+UIDS_IN_COMMAND = 500
 
 
 def string(value: bytes) -> str | bytes:
@@ -108,3 +109,10 @@ def flag_list(flags: Iterable[str]) -> str:
         if not _FLAG.fullmatch(flag):
             raise ValueError(f"{flag!r} is no IMAP flag; write it as \\Seen or as a plain word")
     return f"({' '.join(flags)})"
+
+
+def portions(uids: Iterable[int]) -> Iterator[list[int]]:
+    """Split UIDs, ascending and each once, into portions that fit into one command."""
+    ordered = sorted(set(uids))
+    for start in range(0, len(ordered), UIDS_IN_COMMAND):
+        yield ordered[start : start + UIDS_IN_COMMAND]

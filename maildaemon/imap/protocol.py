@@ -299,6 +299,11 @@ class Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aioimap
         status = await self.execute(pending)
         return Answer(status, tuple(pending.untagged))
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a command is under way."""
+        return bool(self._pending)
+
     async def settle(self) -> None:
         """Wait until no command is under way."""
         while self._pending and self.ended is None:

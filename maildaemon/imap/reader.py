@@ -12,6 +12,7 @@ from datetime import datetime
 from maildaemon.core.errors import MaildaemonError, PermanentError, Unreachable
 from maildaemon.core.message import Place, RawMessage
 from maildaemon.imap import answer, encode, quirks
+from maildaemon.imap.fetched import Fetched, Listed
 from maildaemon.imap.protocol import Pending, Protocol
 from maildaemon.imap.wire import Status, Untagged, WireError
 
@@ -27,19 +28,6 @@ HEADER_SIZE = 16_000
 LISTED_SIZE = 100
 
 _LIST = "(UID RFC822.SIZE INTERNALDATE)"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A batch of messages in ascending order of UID."""
-
-    messages: tuple[RawMessage, ...]
-    missing: tuple[int, ...]
-    """UIDs that were listed and asked for, and are gone at a second look: expunged meanwhile."""
-    up_to: int
-    """Everything up to this UID is settled once this batch has been stored."""
-    refused: tuple[tuple[int, str], ...] = ()
-    """UIDs that the server lists but does not give, each with its reason; they do not come again."""
 
 
 @dataclass(slots=True)
@@ -93,11 +81,22 @@ class Reader:
 
         Raises what ended the connection, after yielding the messages that had fully arrived before.
         """
+        self.protocol.has_news = False
+        async with contextlib.aclosing(self._run(self._windows(above))) as results:
+            async for result in results:
+                yield result
+
+    async def run_only(self, uids: Iterable[int]) -> AsyncGenerator[Fetched, None]:
+        """Yield these messages alone, as `run` does; those that are gone just do not come."""
+        async with contextlib.aclosing(self._run(self._chosen(uids))) as results:
+            async for result in results:
+                yield result
+
+    async def _run(self, windows: AsyncIterator[deque[_Batch]]) -> AsyncGenerator[Fetched, None]:
         protocol = self.protocol
         protocol.on_fetch, protocol.on_expunge = self._take, self._forget_numbers
-        protocol.has_news = False
         try:
-            async for batches in self._windows(above):
+            async for batches in windows:
                 async with contextlib.aclosing(self._bodies(batches)) as results:
                     async for result in results:
                         yield result
@@ -116,7 +115,38 @@ class Reader:
         finally:
             self.protocol.on_fetch = None
 
+    async def listed(self, uids: Iterable[int] | None) -> dict[int, Listed]:
+        """Give what the server tells of these messages, or of all, by UID."""
+        if not self.protocol.exists:
+            return {}
+        self.protocol.on_fetch = self._take
+        try:
+            found = {} if uids is not None else await self._list(1, encode.LARGEST_UID, is_last=True)
+            for some in encode.portions(uids or ()):
+                found |= await self._list_chosen(some)
+        finally:
+            self.protocol.on_fetch = None
+        return {uid: Listed(message.size, message.received_at) for uid, message in found.items()}
+
     # Windows.
+
+    async def _chosen(self, uids: Iterable[int]) -> AsyncIterator[deque[_Batch]]:
+        if not self.protocol.exists:
+            return
+        for some in encode.portions(uids):
+            found = await self._list_chosen(some)
+            if found:
+                self._dates = {uid: message.received_at for uid, message in found.items()}
+                yield deque(self._pack(found, None))
+
+    async def _list_chosen(self, uids: Sequence[int]) -> dict[int, answer.Fetched]:
+        """Give UID, size and date of those of these messages that are there, in ascending order."""
+        chosen, low, high = encode.uid_set(uids), min(uids), max(uids)
+        try:
+            found = await self._listing(chosen, _LIST, low=low, high=high)
+        except PermanentError:
+            found = await self._listing(chosen, "(UID)", low=low, high=high)
+        return {uid: found[uid] for uid in uids if uid in found}
 
     async def _windows(self, low: int) -> AsyncIterator[deque[_Batch]]:
         if not self.protocol.exists:

@@ -15,15 +15,15 @@ from maildaemon.core.message import Place
 from maildaemon.imap import answer, encode, login, quirks
 from maildaemon.imap.account import Account
 from maildaemon.imap.answer import ListedFolder
+from maildaemon.imap.fetched import Fetched, Listed
 from maildaemon.imap.protocol import Answer, Protocol
-from maildaemon.imap.reader import Fetched, Reader
+from maildaemon.imap.reader import Reader
 from maildaemon.imap.wire import Status, Untagged, WireError
 
-__all__ = ["Account", "Fetched", "ListedFolder", "SelectedFolder", "Session", "connect", "open"]
+__all__ = ["Account", "Fetched", "Listed", "ListedFolder", "SelectedFolder", "Session", "connect", "open"]
 
 LONGEST_IDLE = timedelta(minutes=28)
-LOGOUT_SECONDS = 5
-UIDS_IN_COMMAND = 500
+LOGOUT_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class Session:
         protocol = self._protocol
         await protocol.settle()
         self.selected = None
+        # What the reader knows of UIDNEXT is of the folder that was selected before.
+        self._reader = None
         protocol.exists = 0
         found = await self._run("EXAMINE" if read_only else "SELECT", self._name(name), collect=("OK",))
         if not found.status.is_ok:
@@ -171,8 +173,29 @@ class Session:
         command before the iteration has ended. Raises `Unreachable` when the connection ends, after yielding
         what had fully arrived.
         """
+        reader = self._reader = self._new_reader(singly=singly, skip=skip)
+        async with contextlib.aclosing(reader.run(above)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def fetch_only(self, uids: Iterable[int], *, singly: bool = False) -> AsyncGenerator[Fetched, None]:
+        """Yield these messages and no others, as `fetch` does; those that are gone just do not come."""
+        reader = self._reader = self._new_reader(singly=singly)
+        async with contextlib.aclosing(reader.run_only(uids)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def present(self) -> set[int]:
+        """Give the UIDs of all messages in the selected folder, to compare them with what is stored."""
+        return await self._new_reader().present()
+
+    async def listed(self, uids: Iterable[int] | None = None) -> dict[int, Listed]:
+        """Give size and date by UID of all messages in the selected folder, or of those named and there."""
+        return await self._new_reader().listed(uids)
+
+    def _new_reader(self, *, singly: bool = False, skip: Collection[int] = ()) -> Reader:
         selected = self._must_be_selected()
-        reader = Reader(
+        return Reader(
             self._protocol,
             folder=selected.name,
             uidvalidity=selected.uidvalidity,
@@ -181,22 +204,6 @@ class Session:
             singly=singly,
             skip=frozenset(skip),
         )
-        self._reader = reader
-        async with contextlib.aclosing(reader.run(above)) as batches:
-            async for batch in batches:
-                yield batch
-
-    async def present(self) -> set[int]:
-        """Give the UIDs of all messages in the selected folder, to compare them with what is stored."""
-        selected = self._must_be_selected()
-        reader = Reader(
-            self._protocol,
-            folder=selected.name,
-            uidvalidity=selected.uidvalidity,
-            uidnext=selected.uidnext,
-            message_limit=self.account.message_limit,
-        )
-        return await reader.present()
 
     # Waiting.
 
@@ -287,7 +294,7 @@ class Session:
         if not has_move:
             self._must_have_uidplus("move messages")
         places: dict[int, Place] = {}
-        for some in _portions(uids):
+        for some in encode.portions(uids):
             found = await self._run(
                 "MOVE" if has_move else "COPY",
                 encode.uid_set(some),
@@ -310,7 +317,7 @@ class Session:
         """
         self._must_be_selected()
         self._must_have_uidplus("remove messages")
-        for some in _portions(uids):
+        for some in encode.portions(uids):
             await self._expunge(some)
 
     async def _expunge(self, uids: Iterable[int]) -> None:
@@ -322,15 +329,18 @@ class Session:
     # Ending.
 
     async def close(self) -> None:
-        """Log out, within a few seconds, and close the connection; one that is gone is no error."""
+        """Log out, within a few seconds, and close the connection; one that is gone is no error.
+
+        Where a command is still under way the connection is ended at once: its answer may be long, and the
+        way may be dead.
+        """
         protocol = self._protocol
-        with contextlib.suppress(MaildaemonError, TimeoutError):
-            async with asyncio.timeout(LOGOUT_SECONDS):
-                protocol.resume()
-                await protocol.settle()
-                pending = protocol.start("LOGOUT")
-                protocol.state = aioimaplib.LOGOUT
-                await protocol.execute(pending)
+        if not protocol.is_busy:
+            with contextlib.suppress(MaildaemonError, TimeoutError):
+                async with asyncio.timeout(LOGOUT_SECONDS):
+                    pending = protocol.start("LOGOUT")
+                    protocol.state = aioimaplib.LOGOUT
+                    await protocol.execute(pending)
         protocol.fail(Unreachable(f"the connection to {protocol.peer} was closed"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOGOUT_SECONDS):
@@ -393,12 +403,6 @@ def _data(found: Answer, name: str) -> list[Untagged]:
     return [item for item in found.untagged if isinstance(item, Untagged) and item.name == name]
 
 
-def _portions(uids: Iterable[int]) -> Iterator[list[int]]:
-    ordered = sorted(set(uids))
-    for start in range(0, len(ordered), UIDS_IN_COMMAND):
-        yield ordered[start : start + UIDS_IN_COMMAND]
-
-
 def _copied(found: Answer, folder: str) -> dict[int, Place]:
     """Read COPYUID, which stands in the tagged answer or, for MOVE, in an untagged OK (RFC 6851 4.3)."""
     statuses = [item for item in found.untagged if isinstance(item, Status)] + [found.status]
@@ -412,6 +416,6 @@ def _copied(found: Answer, folder: str) -> dict[int, Place]:
 
 def _expanded(text: str) -> list[int]:
     ranges = encode.read_uid_set(text)
-    if sum(high - low + 1 for low, high in ranges) > UIDS_IN_COMMAND:
+    if sum(high - low + 1 for low, high in ranges) > encode.UIDS_IN_COMMAND:
         raise WireError("COPYUID names more messages than were copied")
     return [uid for low, high in ranges for uid in range(low, high + 1)]

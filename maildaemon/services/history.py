@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 
@@ -22,7 +23,7 @@ async def take(
     Interrupted at any moment it loses nothing: begun again it knows what is filed already.
     """
     total = Outcome()
-    async with aclosing(intake.take_all(mailbox, _batches(messages))) as filed:
+    async with aclosing(intake.take_all(mailbox, _batches(messages), expected=sys.maxsize)) as filed:
         async for _, outcome in filed:
             total += outcome
             told(total)

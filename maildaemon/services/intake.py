@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from maildaemon.core.filing import Arrival
 from maildaemon.core.mailbox import FolderRole, Mailbox
 from maildaemon.core.message import Message, Place, RawMessage
 from maildaemon.services.ports import Clock, Reader
+from maildaemon.services.turns import Turns
 from maildaemon.store import cursors, quarantine
 from maildaemon.store import filing as filed
 from maildaemon.store.cursors import Cursor
@@ -30,6 +31,8 @@ class Source:
     uidvalidity: int
     history_uid: int
     """The highest UID when the folder was opened; counts when the folder is seen for the first time."""
+    last_uid: int | None = None
+    """No UID in the folder is higher; None where the server does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Batch:
     """None for files that an admin hands in."""
     refused: Sequence[tuple[int, str]] = ()
     """UIDs whose bytes the server would not give, with its words."""
+    unfetchable: Sequence[tuple[int, str]] = ()
+    """UIDs that ended the connection whenever they were asked for, with what happened."""
     up_to: int = 0
     """Every UID up to here is settled once this batch is stored."""
 
@@ -75,11 +80,36 @@ class Intake:
         self._database = database
         self._reader = reader
         self._clock = clock
+        self._turns = Turns()
+
+    @property
+    def database(self) -> Database:
+        """Where everything is filed."""
+        return self._database
+
+    @property
+    def clock(self) -> Clock:
+        """The clock by which everything is filed."""
+        return self._clock
 
     async def settled_uid(self, mailbox: Mailbox, source: Source) -> int:
-        """Give the UID after which reading goes on: 0 for a folder that is new or numbered anew."""
-        cursor = await self._database.write(lambda connection: _cursor(connection, mailbox, source))
-        return cursor.settled_uid
+        """Give the UID after which reading goes on: 0 for a folder that is new or numbered anew.
+
+        A folder whose next UID lies below what has been read was restored from a backup, under the
+        UIDVALIDITY it had: its UIDs may stand for other messages now, and it is read from its beginning.
+        """
+
+        def settled(connection: Connection) -> int:
+            cursor = _cursor(connection, mailbox, source)
+            if source.last_uid is None or cursor.settled_uid <= source.last_uid:
+                return cursor.settled_uid
+            return _cursor(connection, mailbox, source, is_anew=True).settled_uid
+
+        return await self._database.write(settled)
+
+    async def begin_anew(self, mailbox: Mailbox, source: Source) -> None:
+        """Let the folder be read from its beginning, since its UIDs stand for other messages than before."""
+        await self._database.write(lambda connection: _cursor(connection, mailbox, source, is_anew=True))
 
     async def take(self, mailbox: Mailbox, batch: Batch) -> Outcome:
         """File a batch: when this returns, raw bytes, rows and cursor are durable, all of them together.
@@ -91,24 +121,32 @@ class Intake:
         return await self._store(mailbox, batch, await self._read(mailbox, batch))
 
     async def take_all(
-        self, mailbox: Mailbox, batches: AsyncIterator[Batch]
+        self,
+        mailbox: Mailbox,
+        batches: AsyncIterator[Batch],
+        *,
+        expected: int,
+        waits: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[tuple[Batch, Outcome]]:
         """File batches as `take` does, in their order, and give each with what became of it.
 
         While one is stored, the next is read and a third fetched; no more than these are in memory. What
-        ends `batches` is raised after everything that came before it has been filed.
+        ends `batches` is raised after everything that came before it has been filed. Where many messages
+        are `expected`, nothing is fetched before its turn; `waits` is called now and then until it comes.
         """
-        ahead: asyncio.Queue[_Ahead | None] = asyncio.Queue(maxsize=1)
-        reading = asyncio.create_task(self._read_ahead(mailbox, batches, ahead), name="read-ahead")
-        try:
-            while (one := await ahead.get()) is not None:
-                batch, messages = one
-                yield batch, await self._store(mailbox, batch, await messages)
-            await reading
-        finally:
-            reading.cancel()
-            while not ahead.empty() and (left := ahead.get_nowait()) is not None:
-                left[1].cancel()
+        async with self._turns.turn(expected, waits=waits):
+            ahead: asyncio.Queue[_Ahead | None] = asyncio.Queue(maxsize=1)
+            reading = asyncio.create_task(self._read_ahead(mailbox, batches, ahead), name="read-ahead")
+            try:
+                while (one := await ahead.get()) is not None:
+                    batch, messages = one
+                    yield batch, await self._store(mailbox, batch, await messages)
+                await reading
+            finally:
+                reading.cancel()
+                while not ahead.empty() and (left := ahead.get_nowait()) is not None:
+                    left[1].cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     async def _read_ahead(
         self, mailbox: Mailbox, batches: AsyncIterator[Batch], ahead: asyncio.Queue[_Ahead | None]
@@ -172,18 +210,21 @@ class Intake:
         ]
         new, reasons = _together_or_apart(connection, number, arrivals, at=now)
         failures = _failures(batch, reasons)
-        quarantine.release(connection, number, new)
+        quarantine.settle(connection, number, new)
         cursor = _cursor(connection, mailbox, batch.source) if batch.source is not None else None
         quarantine.add(connection, number, cursor.folder_id if cursor else None, failures, at=now)
         if cursor is not None:
-            cursors.place(connection, cursor, _places(batch, {**known, **new}))
+            places = _places(batch, {**known, **new})
+            cursors.place(connection, cursor, places, received_at=_dates(batch))
+            quarantine.arrived(connection, cursor.folder_id, cursor.uidvalidity, places)
             cursors.advance(connection, cursor, settled_uid=batch.up_to, at=now)
-        fetched = len(batch.messages) + len(batch.refused)
+        fetched = len(batch.messages) + len(batch.refused) + len(batch.unfetchable)
         return Outcome(fetched, len(new), fetched - len(new) - len(failures), len(failures))
 
 
-def _cursor(connection: Connection, mailbox: Mailbox, source: Source) -> Cursor:
-    return cursors.begin(
+def _cursor(connection: Connection, mailbox: Mailbox, source: Source, *, is_anew: bool = False) -> Cursor:
+    begin = cursors.begin_anew if is_anew else cursors.begin
+    return begin(
         connection,
         cursors.mailbox_id(connection, mailbox.name),
         source.folder,
@@ -245,18 +286,24 @@ def _file_all(
 
 def _failures(batch: Batch, reasons: Mapping[str, str]) -> list[Failure]:
     failed = [
-        Failure(message.digest, message.place, message.received_at, reasons[message.digest])
+        Failure(
+            message.digest,
+            message.place,
+            message.received_at,
+            reasons[message.digest],
+            is_header_only=not message.is_complete,
+        )
         for message in batch.messages
         if message.digest in reasons
     ]
     source = batch.source
     if source is None:
         return failed
-    refused = [
-        Failure(None, Place(source.folder, source.uidvalidity, uid), None, f"the server refused it: {words}")
-        for uid, words in batch.refused
+    not_given = [(uid, f"the server refused it: {words}") for uid, words in batch.refused]
+    return failed + [
+        Failure(None, Place(source.folder, source.uidvalidity, uid), None, reason)
+        for uid, reason in (*not_given, *batch.unfetchable)
     ]
-    return failed + refused
 
 
 def _places(batch: Batch, numbers: Mapping[str, int]) -> dict[int, int | None]:
@@ -265,3 +312,7 @@ def _places(batch: Batch, numbers: Mapping[str, int]) -> dict[int, int | None]:
         for message in batch.messages
         if message.place is not None
     }
+
+
+def _dates(batch: Batch) -> dict[int, datetime | None]:
+    return {message.place.uid: message.received_at for message in batch.messages if message.place is not None}

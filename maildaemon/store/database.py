@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +96,7 @@ class Database:
         try:
             yield
         except OperationalError as error:
-            raise self._as_ours(error.orig) from error
+            raise self._as_ours(_first_failure(error).orig) from error
         except sqlite3.OperationalError as error:  # from preparing a connection, before SQLAlchemy wraps it
             raise self._as_ours(error) from error
         except DBAPIError as error:
@@ -107,8 +109,12 @@ class Database:
     def _as_ours(self, error: BaseException | None) -> Exception:
         code = _sqlite_code(error)
         where = self.url.database if self.is_sqlite else self.name
-        if code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == POSTGRESQL_DISK_FULL:
+        if _is_disk_full(error):
             return StorageError(f"database {where}: the disk is full; make room, nothing has been lost")
+        if code == sqlite3.SQLITE_CANTOPEN and _is_out_of_files():
+            return StorageError(
+                f"database {where}: this process may open no more files; raise its limit (LimitNOFILE=)"
+            )
         if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
             return AccessRefused(
                 f"database {where}: it cannot be written; let the user of maildaemon write to its folder"
@@ -120,6 +126,31 @@ class Database:
                 f"database {where}: the file is damaged, or no database; restore it from a backup"
             )
         return StorageError(f"database {where}: {_first_line(error)}")
+
+
+def _first_failure(error: OperationalError) -> OperationalError:
+    """Give the failure that led to the others: SQLite may roll back all by itself, savepoints included."""
+    first, context = error, error.__context__
+    while context is not None:
+        if isinstance(context, OperationalError):
+            first = context
+        context = context.__context__
+    return first
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    is_index_full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE
+    is_table_full = _sqlite_code(error) == sqlite3.SQLITE_FULL
+    return is_index_full or is_table_full or getattr(error, "sqlstate", None) == POSTGRESQL_DISK_FULL
+
+
+def _is_out_of_files() -> bool:
+    # SQLite tells that it could not open a file, and not why.
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+    return False
 
 
 def _sqlite_code(error: BaseException | None) -> int:

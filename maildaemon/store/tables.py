@@ -208,8 +208,10 @@ class PlaceRow(SQLModel, table=True):
     uid: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"info": {"personal": Kind.NONE}})
     message_id: int | None = _column(Kind.NONE, references="messages.id", index=True, nullable=True)
     """None while the message is in the quarantine."""
+    received_at: datetime | None = _column(Kind.NONE, UTCDateTime, nullable=True)
+    """INTERNALDATE at this place: a UID that suddenly has another one names another message."""
     gone_at: datetime | None = _column(Kind.NONE, UTCDateTime, nullable=True)
-    """When we moved or removed it there."""
+    """When it was moved or removed by us, or was no longer found there."""
 
 
 class ReferenceRow(SQLModel, table=True):
@@ -241,6 +243,8 @@ class QuarantineRow(SQLModel, table=True):
     raw_digest: str | None = _column(Kind.NONE, Text, references="raw_messages.digest", nullable=True)
     """None where the server would not give the bytes."""
     received_at: datetime | None = _column(Kind.NONE, UTCDateTime, nullable=True)
+    is_header_only: bool = _column(Kind.NONE)
+    """The bytes are those of the header alone, because the whole is over the mailbox's size limit."""
     reason: str = _column(Kind.NONE, Text)
     attempts: int = _column(Kind.NONE)
     first_tried_at: datetime = _column(Kind.NONE, UTCDateTime)

@@ -66,3 +66,10 @@ async def test_times_follow_the_configured_zone_across_the_change_of_clocks() ->
         scheduler.shutdown(wait=False)
     assert [one.hour for one in (first, second)] == [7, 7]
     assert first.utcoffset() == timedelta(hours=2)
+
+
+async def test_every_mailbox_is_reconciled_each_night() -> None:
+    async def work() -> None: ...
+
+    (job,) = schedule.table(reconcile=work)
+    assert (job.name, job.cron, job.work) == ("reconcile", "17 4 * * *", work)

@@ -120,6 +120,8 @@ class Desk:
 
     def start(self, **environ: str) -> subprocess.Popen[str]:
         """Start the daemon, and wait until it answers on its control socket."""
+        # One that was killed has left its socket behind; it would say that the new one is up.
+        (self.folder / "state" / control.SOCKET_NAME).unlink(missing_ok=True)
         running = subprocess.Popen(
             [sys.executable, "-m", "maildaemon", "--config", str(self.config), "run"],
             stderr=subprocess.PIPE, text=True, env=_environment(**environ),

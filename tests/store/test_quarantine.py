@@ -38,12 +38,15 @@ def test_a_failure_is_kept_with_its_reason(database: Database) -> None:
         failure = Failure(digest, PLACE, BEGIN, "DataError while filing")
         quarantine.add(connection, mailbox, folder_id, [failure], at=BEGIN)
         found = quarantine.listing(connection)
+        size = len(raw.get(connection, digest))
     assert [{key: row[key] for key in row if key != "id"} for row in found] == [
         {
             "mailbox": "support",
             "folder": "INBOX",
             "uid": 4,
             "digest": digest,
+            "size": size,
+            "has_bytes": True,
             "reason": "DataError while filing",
             "attempts": 1,
             "first_tried_at": BEGIN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from maildaemon.daemon.turns import SHORT, Turns
+from maildaemon.services.turns import SHORT, Turns
 
 
 async def test_a_new_message_does_not_wait_behind_backlogs() -> None:
