@@ -59,7 +59,9 @@ class Proxy:
     the server's side is not.
     """
 
-    def __init__(self, target: int | Path, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, target: int | Path, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.host = host
         self.port = 0
         self.connections = 0
