@@ -107,14 +107,6 @@ class Reader:
             protocol.on_fetch = protocol.on_expunge = None
             protocol.resume()
 
-    async def present(self) -> set[int]:
-        """Give the UIDs of all messages in the folder."""
-        self.protocol.on_fetch = self._take
-        try:
-            return set(await self._listing("1:*", "(UID)", low=1, high=encode.LARGEST_UID))
-        finally:
-            self.protocol.on_fetch = None
-
     async def listed(self, uids: Iterable[int] | None) -> dict[int, Listed]:
         """Give what the server tells of these messages, or of all, by UID."""
         if not self.protocol.exists:

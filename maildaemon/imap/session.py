@@ -185,10 +185,6 @@ class Session:
             async for batch in batches:
                 yield batch
 
-    async def present(self) -> set[int]:
-        """Give the UIDs of all messages in the selected folder, to compare them with what is stored."""
-        return await self._new_reader().present()
-
     async def listed(self, uids: Iterable[int] | None = None) -> dict[int, Listed]:
         """Give size and date by UID of all messages in the selected folder, or of those named and there."""
         return await self._new_reader().listed(uids)
