@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from maildaemon.config import load, secret, values
+from maildaemon.config import ahead, load, secret, values
 from maildaemon.config.mailbox import Imap as ImapSection
 from maildaemon.config.schema import Settings
 from maildaemon.config.secret import Secret
@@ -150,6 +150,11 @@ def register_customers(app: App) -> None:
     ]
     with app.database.writing() as connection:
         organisations.register(connection, customers)
+
+
+def without_effect(checked: Settings) -> list[str]:
+    """Give the names of configured sections that this version does not act on."""
+    return [section for section in ahead.WITHOUT_EFFECT if getattr(checked, section)]
 
 
 def connect(account: Account) -> AbstractAsyncContextManager[Session]:

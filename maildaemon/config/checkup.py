@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from maildaemon.config import cross, load
+from maildaemon.config import ahead, cross, load
 from maildaemon.config.fault import Finding, shown
 from maildaemon.config.position import KeyPath
 from maildaemon.config.schema import Settings
@@ -35,7 +35,7 @@ def examine(path: Path, *, environ: Mapping[str, str]) -> Report:
         document = load.read(path)
     except ConfigError as error:
         return Report(file=error.file, settings=None, faults=error.faults)
-    warnings = cross.warnings(document.values)
+    warnings = [*cross.warnings(document.values), *ahead.warnings(document.values)]
     try:
         settings = load.settings(document, environ=environ)
     except ConfigError as error:

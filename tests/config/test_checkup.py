@@ -86,7 +86,16 @@ def test_slips_are_warnings(tmp_path: Path) -> None:
     )
     report = examined(tmp_path, rule)
     assert report.faults == ()
-    assert [warning.line for warning in report.warnings] == [1, 4]
+    slips = [warning for warning in report.warnings if "no effect" not in warning.problem]
+    assert [warning.line for warning in slips] == [1, 4]
     text = TEXT.replace('controller = "Example AB"', "")
     (warning,) = (each for each in examined(tmp_path, text, SMTP_PASSWORD="x").warnings if each.line == 3)
     assert "responsible" in warning.problem
+
+
+def test_sections_that_nothing_acts_on_yet_are_told(tmp_path: Path) -> None:
+    text = TEXT + '[[plan]]\nname = "gold"\nfirst_answer = "2h"\n'
+    [warning] = [one for one in examined(tmp_path, text, SMTP_PASSWORD="x").warnings if one.key == "plan"]
+    assert warning.problem == "has no effect in this version of maildaemon"
+    assert warning.remedy == "targets are not watched"
+    assert text.splitlines()[(warning.line or 0) - 1] == "[[plan]]"
