@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +26,7 @@ from maildaemon.core import jsonable
 from maildaemon.core.errors import ConfigError, Fault, MaildaemonError, TemporaryError
 from maildaemon.daemon import control, reconcile, schedule, watcher
 from maildaemon.daemon.progress import Activity, Progress
+from maildaemon.daemon.slow_calls import SlowCalls
 from maildaemon.daemon.systemd import Notifier
 from maildaemon.daemon.watcher import Watcher
 from maildaemon.imap.account import Account
@@ -35,9 +35,6 @@ from maildaemon.services.intake import Intake
 from maildaemon.store import quarantine
 
 log = structlog.get_logger()
-
-THREADS = 128
-"""For calls that only block: host names and secrets; a thread is made when it is needed."""
 
 OWN_FILES = 48
 """Open files for the store, the processes that read, status and configuration; about half of them in use."""
@@ -92,9 +89,7 @@ class Daemon:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
         loop = asyncio.get_running_loop()
-        # The default has six threads on two cores: as many host names that are slow to resolve, or commands
-        # that are slow to print a password, would hold up every other mailbox.
-        loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="slow-call"))
+        loop.set_default_executor(SlowCalls())
         self._room = _files_allowed() - OWN_FILES
         hangup = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,6 +105,8 @@ class Daemon:
                 follow = group.create_task(self._follow_hangups(group, hangup), name="reload")
                 self._notifier.ready(self.sentence())
                 log.info("ready", version=__version__, mailboxes=len(self._mailboxes))
+                for section in app.without_effect(self._app.settings):
+                    log.warning("setting_without_effect", section=section)
                 await self._stop.wait()
                 self._notifier.stopping()
                 log.info("stopping")
