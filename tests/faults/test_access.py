@@ -98,6 +98,7 @@ def test_a_password_that_was_changed_is_told_apart_from_a_dead_server_and_the_ga
 ) -> None:
     """F22: told as a refusal, tried slowly, and what came meanwhile is filed after the correction."""
     desk = new_desk("support", ports={"support": proxy.port})
+    desk.config.write_text(desk.config.read_text().replace('poll = "2s"', 'poll = "1s"'))
     with desk.daemon():
         desk.write(letter("asa-1", "asa@nordvik.example"))
         desk.eventually(lambda cases: len(cases) == 1)
@@ -109,13 +110,15 @@ def test_a_password_that_was_changed_is_told_apart_from_a_dead_server_and_the_ga
             assert time.monotonic() - began < 20
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        # Two folders are watched, each at most every two seconds, as the configuration says.
-        assert proxy.connections - before <= 2 * (2 + seconds / 2)
+        # Two folders are watched, each at most every second, as the configuration says.
+        assert proxy.connections - before <= 2 * (2 + seconds)
         desk.write(letter("asa-2", "asa@nordvik.example"))
         desk.write(letter("bob-1", "bob@harbour.example"))
         (desk.folder / "support.secret").write_text(desk.dovecot.password)
         desk.eventually(lambda cases: len(cases) == 3)
-        assert failure(desk) is None
+        while failure(desk) is not None:  # the other folder's turn comes a little later
+            assert time.monotonic() - began < 30
+            time.sleep(0.05)
 
 
 async def test_a_token_that_expires_in_the_middle_is_renewed_by_connecting_again(sqlite: Database) -> None:

@@ -19,7 +19,7 @@ def test_nothing_is_lost_or_doubled_whatever_goes_wrong(
     dovecot: Dovecot, tmp_path: Path, seed: int, keep: str
 ) -> None:
     """F17 and all others in a row; the long form is `python -m tests.faults.campaign --minutes 10`."""
-    report = Campaign(tmp_path, dovecot, seed=seed, keep=keep).run(seconds=6, pause_seconds=0.03)
+    report = Campaign(tmp_path, dovecot, seed=seed, keep=keep).run(seconds=4, pause_seconds=0.03)
     print(report)
     assert report.kills > 0
     report.verdict.must_hold()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 
 import trustme
 
@@ -30,10 +31,15 @@ async def told_and_made_good(
     *,
     greeting: bytes = READY,
     command_seconds: float = 1.0,
+    connect_seconds: float = 2.0,
 ) -> None:
     """Let a fault stand until it was told in these words, take it away, and hold all against the server."""
     server = Scripted({uid: letter() for uid in (1, 2, 3)}, replies=replies, greeting=greeting)
-    async with server, Watch(server, database, command_seconds=command_seconds) as watch:
+    connect_timeout = timedelta(seconds=connect_seconds)
+    async with (
+        server,
+        Watch(server, database, command_seconds=command_seconds, connect_timeout=connect_timeout) as watch,
+    ):
         await watch.until_failed(words)
         server.replies.clear()
         server.greeting = READY
@@ -90,7 +96,11 @@ async def test_silence_at_any_step_ends_the_connection_at_its_deadline(fresh: Fr
             step: told_and_made_good(fresh(), {step: reply}, "silent during", command_seconds=0.5)
             for step, reply in replies.items()
         }
-        | {"greeting": told_and_made_good(fresh(), {}, "sent no greeting", greeting=b"<hang>")}
+        | {
+            "greeting": told_and_made_good(
+                fresh(), {}, "sent no greeting", greeting=b"<hang>", connect_seconds=0.8
+            )
+        }
     )
 
 

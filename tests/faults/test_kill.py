@@ -114,7 +114,7 @@ def test_a_daemon_killed_at_random_moments_files_every_message_once(desk: Desk, 
     deliverer = Deliverer(desk.dovecot, desk.mailboxes["support"], seed=seed)
     deliverer.deliver_at_once(150)
     with deliverer.working(pause_seconds=0.05):
-        for _ in range(8):
+        for _ in range(6):
             process = victims.start()
             time.sleep(chance.uniform(0.05, 0.6))
             os.kill(process, signal.SIGKILL)
@@ -141,7 +141,7 @@ async def test_the_last_writes_never_reached_the_disk(
             await watch.until_filed(count)
             if count < 20:
                 deliverer.deliver_at_once(5)
-        copies = [_without_last_writes(tmp_path, seed) for seed in range(5)]
+        copies = [_without_last_writes(tmp_path, seed) for seed in range(4)]
     server = ledger.on_server(dovecot, user)
     states = set()
     for copy in copies:

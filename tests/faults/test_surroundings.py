@@ -49,7 +49,7 @@ async def test_a_clock_that_jumps_stops_and_hurries_nothing(sqlite: Database) ->
     server = Scripted({1: letter()})
     async with server, Watch(server, sqlite, clock=clock) as watch:
         await watch.until_filed(1)
-        for number, jump in enumerate((1 / 24, -1 / 24, 3650.0, -58 * 365.0), start=2):
+        for number, jump in enumerate((1 / 24, 3650.0, -58 * 365.0), start=2):
             clock.offset += timedelta(days=jump)
             asked = len(server.commands)
             await asyncio.sleep(0.3)
@@ -114,8 +114,8 @@ def test_dead_hosts_among_many_mailboxes_delay_no_other(
     new_desk: Callable[..., Desk], dovecot: Dovecot
 ) -> None:
     """F30: some hosts are silent, some refuse, one has no name; the others are served at once."""
-    good = [f"good{number}" for number in range(20)]
-    silent = [f"silent{number}" for number in range(20)]
+    good = [f"good{number}" for number in range(12)]
+    silent = [f"silent{number}" for number in range(12)]
     with Proxy(dovecot.imap_port) as proxy:
         proxy.set(is_swallowing=True)
         desk = new_desk(*silent, *good, "refused", ports=dict.fromkeys(silent, proxy.port) | {"refused": 9})
@@ -198,7 +198,7 @@ def with_few_files(desk: Desk, *, soft: int, hard: int) -> Iterator[subprocess.P
 @pytest.mark.dovecot
 def test_a_daemon_without_room_for_another_file_serves_on_what_it_has(new_desk: Callable[..., Desk]) -> None:
     """F32: more mailboxes than there are files to open; with fewer all is well without a restart."""
-    names = [f"box{number}" for number in range(30)]
+    names = [f"box{number}" for number in range(24)]
     desk = new_desk(*names)
     everything = desk.config.read_text()
     few = everything[: everything.index('[[mailbox]]\nname = "box3"')]
@@ -206,7 +206,7 @@ def test_a_daemon_without_room_for_another_file_serves_on_what_it_has(new_desk: 
         desk.write(whole_letter(f"{name}-1", "asa@nordvik.example"), mailbox=name)
     with with_few_files(desk, soft=64, hard=64) as running:
         desk.eventually(lambda cases: len(cases) > 0)
-        time.sleep(1)
+        time.sleep(0.5)
         states = control.ask(desk.folder / "state")["mailboxes"]
         assert any("LimitNOFILE" in (one["failed"] or "") for one in states)
         desk.config.write_text(few)
@@ -232,12 +232,13 @@ def test_a_daemon_takes_as_many_files_as_it_may(new_desk: Callable[..., Desk]) -
 
 
 @pytest.mark.dovecot
+@pytest.mark.long
 async def test_a_backlog_larger_than_any_batch_is_filed_to_its_end(
     dovecot: Dovecot, sqlite: Database, user: str
 ) -> None:
     """Pitfalls 3 to 5: a backlog above every batch size; none is skipped, the newest neither."""
     deliverer = Deliverer(dovecot, user, seed=3)
-    deliverer.deliver_at_once(210)
+    deliverer.deliver_at_once(450)
     async with Watch(
         Way(dovecot.imap_port), sqlite, username=user, password=lambda: dovecot.password
     ) as watch:
